@@ -1,0 +1,1 @@
+"""Evidence: the log, its proofs, its verifier. Standard library and `cryptography` only."""

@@ -1,0 +1,126 @@
+"""The nouns of the index. Plain frozen data: nothing here touches a disk, a model or a library.
+
+Offsets are counted in Python characters (code points) of `Page.text`, half-open: `[start, end)`.
+Lengths on a page are PDF points (1/72 inch) from the page's top left corner, as a reader sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Where a document stands. Only CURRENT documents are searched."""
+
+    CURRENT = "current"
+    SUPERSEDED = "superseded"  # a newer version of the same source exists; kept for replay
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Where the characters `[start, end)` of a page's text are drawn, in points."""
+
+    start: int
+    end: int
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One unit that a reader would cite.
+
+    `number` counts from 1 as a reader leafs through; `label` is what is printed on the page (a PDF
+    page label) or, in a format without pages, the heading of the section that stands for a page.
+    `width` and `height` are 0.0 and `boxes` empty for a format that draws no pages.
+    """
+
+    number: int
+    text: str
+    label: str = ""
+    width: float = 0.0
+    height: float = 0.0
+    boxes: tuple[Box, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage of one page: `page.text[start:end] == text`, always.
+
+    `id` is the hex SHA-256 (first 32 digits) of document id, page, span and splitter version, so
+    the same bytes cut by the same splitter give the same chunks on any machine.
+    """
+
+    id: str
+    document_id: str
+    page: int
+    start: int
+    end: int
+    text: str
+    heading_path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as the catalogue knows it; `id` is the hex SHA-256 of its bytes.
+
+    `source` is the path relative to the folder it was ingested from (or a JSONL record's `_id`);
+    `version` counts the contents seen at that source from 1. Dates are ISO 8601 days or None.
+    """
+
+    id: str
+    collection: str
+    source: str
+    title: str
+    media_type: str
+    version: int = 1
+    status: Status = Status.CURRENT
+    pages: int = 0
+    chunks: int = 0
+    added_at: str = ""  # ISO 8601, UTC
+    effective_from: str | None = None
+    effective_to: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """The unit of access: a name and the groups that may read it."""
+
+    name: str
+    groups: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The collections that this asker may read. Empty means nothing; there is no 'everything'."""
+
+    collections: frozenset[str]
+
+    def allows(self, collection: str) -> bool:
+        return collection in self.collections
+
+    def narrowed(self, names: frozenset[str]) -> Scope:
+        """This scope without what `names` leaves out: narrowing can never widen."""
+        return Scope(self.collections & names)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk that search found, checked against the catalogue.
+
+    `score` is the fused score in 0..1 that ranks the hits of one search; `dense` is the cosine
+    similarity of question and chunk (-1..1, None if the chunk was not scored by vectors);
+    `lexical` is the BM25 score (>= 0, None if no term matched). `rank` counts from 1.
+    """
+
+    chunk: Chunk
+    document: Document
+    rank: int
+    score: float
+    dense: float | None
+    lexical: float | None
