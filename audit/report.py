@@ -1,0 +1,127 @@
+"""What a verification found, for people and as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import Enum
+
+
+class State(Enum):
+    """How a log stands. A crash is TORN_TAIL or UNSEALED_TAIL, never TAMPERED."""
+
+    OK = "OK"
+    UNSEALED_TAIL = "UNSEALED_TAIL"
+    TORN_TAIL = "TORN_TAIL"
+    TAMPERED = "TAMPERED"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome. Sizes and counts are numbers of records unless the name says otherwise.
+
+    `sealed`: records under the newest checkpoint that holds. `root`: hex root over all records.
+    `given_up_to`: the largest size among the checkpoints given from elsewhere. `findings`: the
+    first reasons for TAMPERED; `finding_count`: all of them. `torn`: the WAL ends in a write that
+    never completed.
+    """
+
+    state: State
+    log_id: str = ""
+    origin: str = ""
+    records: int = 0
+    sealed: int = 0
+    root: str = ""
+    stored_checkpoints: int = 0
+    given_checkpoints: int = 0
+    given_up_to: int = 0
+    payloads: int = 0
+    erased: int = 0
+    recoveries: int = 0
+    clock_steps_back: int = 0
+    torn: bool = False
+    findings: tuple[str, ...] = ()
+    finding_count: int = 0
+
+    @property
+    def unsealed(self) -> int:
+        """Records after the newest checkpoint that holds."""
+        return self.records - self.sealed
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 7 if the log is not what it was."""
+        return 7 if self.state is State.TAMPERED else 0
+
+    def headline(self) -> str:
+        """OK, UNSEALED_TAIL(n), TORN_TAIL(recovered) or TAMPERED."""
+        if self.state is State.UNSEALED_TAIL:
+            return f"UNSEALED_TAIL({self.unsealed})"
+        if self.state is State.TORN_TAIL:
+            return "TORN_TAIL(recovered)"
+        return str(self.state.value)
+
+    def explanation(self) -> str:
+        """A paragraph: what is proven and what is not."""
+        if self.state is State.TAMPERED:
+            return self._tampered()
+        return " ".join([*self._proven(), *self._tail(), *self._not_proven()])
+
+    def _tampered(self) -> str:
+        more = self.finding_count - len(self.findings)
+        reasons = "; ".join(self.findings) + (f"; and {more} more" if more > 0 else "")
+        return (
+            f"This log is not what was recorded: {reasons}. Nothing was repaired. Keep this copy "
+            "as it is and compare it with another copy and with checkpoints kept elsewhere."
+        )
+
+    def _proven(self) -> list[str]:
+        said = [
+            f"Proven: the first {self.sealed} of {self.records} records, their order and their "
+            "payloads' ciphertexts are exactly those over which the log's key signed its newest "
+            "checkpoint, and nothing is missing among them."
+        ]
+        if self.given_checkpoints:
+            said.append(
+                f"Checkpoints given from elsewhere ({self.given_checkpoints}) agree: the first "
+                f"{self.given_up_to} records are unaltered even if somebody held the signing key."
+            )
+        if self.erased:
+            said.append(f"{self.erased} erasures of payloads are recorded; their proofs hold.")
+        return said
+
+    def _tail(self) -> list[str]:
+        said = []
+        if self.torn or self.state is State.TORN_TAIL:
+            said.append(
+                "The log once stopped in the middle of its work; SQLite recovered it to the last "
+                "complete transaction, which is what a crash leaves and no sign of alteration."
+            )
+        if self.unsealed:
+            said.append(
+                f"The last {self.unsealed} records are not sealed yet: they are chained, but "
+                "whoever can write the file could have cut them off or replaced them."
+            )
+        return said
+
+    def _not_proven(self) -> list[str]:
+        said = [
+            f"Not proven: that the records from number {self.given_up_to} on were not rewritten by "
+            "somebody who holds the signing key (keep checkpoints off this machine); that "
+            "everything that happened was recorded; that the clock was right; that an erased "
+            "payload survives in no backup."
+        ]
+        if self.clock_steps_back:
+            said.append(f"The clock went backwards {self.clock_steps_back} times.")
+        return said
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values for `json.dumps`."""
+        values = asdict(self)
+        values.update(
+            state=self.state.value,
+            headline=self.headline(),
+            unsealed=self.unsealed,
+            findings=list(self.findings),
+            explanation=self.explanation(),
+        )
+        return values
