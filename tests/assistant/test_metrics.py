@@ -1,0 +1,45 @@
+"""Our metrics against trec_eval itself."""
+
+from __future__ import annotations
+
+import pytest
+import pytrec_eval
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assistant.metrics import average_precision_at, ndcg_at, percentile, recall_at
+
+IDS = [f"d{number}" for number in range(30)]
+rankings = st.lists(st.sampled_from(IDS), unique=True, min_size=1, max_size=25)
+judgements = st.dictionaries(
+    st.sampled_from(IDS), st.integers(0, 3), min_size=1, max_size=12
+).filter(lambda judged: any(judged.values()))
+
+
+@given(rankings, judgements, st.sampled_from([1, 5, 10]))
+def test_equal_to_trec_eval(ranked: list[str], judged: dict[str, int], k: int) -> None:
+    run = {"q": {id_: float(len(ranked) - rank) for rank, id_ in enumerate(ranked)}}
+    measures = {f"recall.{k}", f"map_cut.{k}", f"ndcg_cut.{k}"}
+    expected = pytrec_eval.RelevanceEvaluator({"q": judged}, measures).evaluate(run)["q"]
+    assert recall_at(ranked, judged, k) == pytest.approx(expected[f"recall_{k}"])
+    assert average_precision_at(ranked, judged, k) == pytest.approx(expected[f"map_cut_{k}"])
+    assert ndcg_at(ranked, judged, k) == pytest.approx(expected[f"ndcg_cut_{k}"])
+
+
+def test_nothing_relevant_scores_nothing() -> None:
+    assert recall_at(["a"], {"b": 0}, 10) == 0.0
+    assert average_precision_at(["a"], {"b": 0}, 10) == 0.0
+    assert ndcg_at(["a"], {"b": 0}, 10) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("values", "share", "expected"),
+    [
+        ([], 0.5, 0.0),
+        ([3.0], 0.95, 3.0),
+        ([4.0, 1.0, 3.0, 2.0], 0.5, 2.0),
+        (list(range(1, 101)), 0.95, 95),
+    ],
+)
+def test_percentile(values: list[float], share: float, expected: float) -> None:
+    assert percentile(values, share) == expected
