@@ -1,0 +1,143 @@
+"""What a question asks for: its words, the kind of fact that would answer it, its parts, and what
+it leaves to the conversation before it.
+
+Pure, by rules, in English. A rule that misses makes retrieval or the choice of a quotation poorer;
+it cannot make an unsupported statement pass, because the gate does not rely on it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from assistant import facts
+from assistant.answer import Turn
+from assistant.expects import expected
+from assistant.facts import Fact, Kind
+from assistant.terms import is_light, keys, terms
+
+ANALYSED = 2_000  # characters of a question that the rules look at; retrieval takes no more either
+_TURNS_BACK = 3
+_MOST_PARTS = 4
+
+_PRONOUN = re.compile(
+    r"\b(?:it|its|they|them|their|theirs|he|she|him|his|her|those|these|the (?:former|latter|same"
+    r"|other)|this one|that one)\b|\b(?:this|that)(?=\s*[?.!,]|\s+(?:policy|document|period|rule"
+    r"|case|limit|contract|procedure|is|was|mean|apply|applies)\b)",
+    re.IGNORECASE,
+)
+_OPENING = re.compile(
+    r"\s*(?:and|or|but|also|then|what about|how about|what if|why|same for)\b(?! (?:is|are|does|do)"
+    r" (?:the|a)\b)",
+    re.IGNORECASE,
+)
+_ASKING = (
+    r"(?:wh(?:at|ich|o|om|ose|en|ere|y)|how|by|until|to|for|in|under|from|at|is|are|does|do|did|can"
+    r"|may|must|should|will|was|were)"
+)
+_JOIN = re.compile(
+    rf",?\s+and\s+(?={_ASKING}\b)|[;?]\s+(?={_ASKING}\b)|,?\s+(?:versus|vs\.?|while|whereas"
+    r"|as opposed to)\s+",
+    re.IGNORECASE,
+)
+_COMPARES = re.compile(r"\b(?:compare|differ|difference|longer|shorter|higher|lower)\b", re.I)
+_PLAIN_JOIN = re.compile(r",?\s+(?:and|than|with|from|or)\s+", re.IGNORECASE)
+_QUESTION_WORD = re.compile(r"\b(?:wh(?:at|ich|o|om|ose|en|ere|y)|how)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as the pipeline works with it.
+
+    `query` is what retrieval searches for: the question, with the words `carried` over from the
+    conversation when it cannot stand alone. `keys` are the comparable forms of its own content
+    words, `carried_keys` those carried over. `strong` are the keys that name something (names,
+    identifiers, numbers). `kinds`: any fact of one of them could be the answer; empty when no kind
+    is expected. `parts`: two or more when the question joins several, each a question of its own
+    that takes over what it leaves out from the part before; else empty.
+    """
+
+    text: str
+    query: str
+    carried: tuple[str, ...]
+    keys: frozenset[str]
+    carried_keys: frozenset[str]
+    strong: frozenset[str]
+    kinds: frozenset[Kind]
+    parts: tuple[Asked, ...]
+    facts: tuple[Fact, ...]
+
+
+def _leans_on_history(text: str) -> bool:
+    return bool(_PRONOUN.search(text) or _OPENING.match(text) or _telling(text) < 2)
+
+
+def _carry(text: str, history: Sequence[Turn]) -> tuple[tuple[str, ...], str]:
+    """Words of earlier questions that this one needs, and the question they come from."""
+    if not history or not _leans_on_history(text):
+        return (), ""
+    own = keys(text)
+    for turn in list(reversed(history))[:_TURNS_BACK]:
+        earlier = turn.question[:ANALYSED]
+        words: dict[str, str] = {}
+        for term in terms(earlier):
+            if term.key not in own and not is_light(term.key):
+                words.setdefault(term.key, term.text)
+        if len(words) >= 2 or (words and not _leans_on_history(earlier)):
+            return tuple(words.values())[:24], earlier
+    return (), ""
+
+
+def _telling(text: str) -> int:
+    return len([key for key in keys(text) if not is_light(key)])
+
+
+def _parts(text: str) -> tuple[Asked, ...]:
+    """The questions that `text` joins; empty when it is one. A part without a question word, or
+    that points back, takes over the words of the first part."""
+    join = _PLAIN_JOIN if _COMPARES.search(text) else _JOIN
+    pieces = [piece.strip(" ,?.") for piece in join.split(text)]
+    telling = [piece for piece in pieces if _telling(piece) >= 2]
+    if not 2 <= len(telling) <= _MOST_PARTS or len(telling) < len(pieces):
+        return ()
+    first = telling[0]
+    parts = [_single(first, (), "")]
+    for piece in telling[1:]:
+        leans = _PRONOUN.search(piece) or not _QUESTION_WORD.search(piece)
+        own = keys(piece)
+        carried = {t.key: t.text for t in terms(first) if t.key not in own and not is_light(t.key)}
+        parts.append(_single(piece, tuple(carried.values()) if leans else (), first))
+    return tuple(parts)
+
+
+def _strong(text: str, found: tuple[Fact, ...]) -> frozenset[str]:
+    """Keys of the words that name something: inside names that do not open the question,
+    identifiers and numbers."""
+    strong: set[str] = set()
+    for fact in found:
+        if not (fact.kind is Kind.NAME and fact.noun == "initial"):
+            strong |= keys(text[fact.start : fact.end])
+    return frozenset(strong)
+
+
+def _single(text: str, carried: tuple[str, ...], earlier: str) -> Asked:
+    found = facts.extract(text)
+    return Asked(
+        text=text,
+        query=f"{text} ({' '.join(carried)})" if carried else text,
+        carried=carried,
+        keys=keys(text),
+        carried_keys=keys(" ".join(carried)),
+        strong=_strong(text, found),
+        kinds=expected(text) or (expected(earlier) if carried else frozenset()),
+        parts=(),
+        facts=found,
+    )
+
+
+def read(text: str, history: Sequence[Turn] = ()) -> Asked:
+    """What `text` asks, after the earlier turns `history` (oldest first)."""
+    text = text.strip()[:ANALYSED]
+    carried, earlier = _carry(text, history)
+    return replace(_single(text, carried, earlier), parts=_parts(text))

@@ -1,0 +1,174 @@
+"""The assistant: a question in, a grounded, cited and recorded answer out.
+
+The order of the steps is the product's promise, so it can be read here from top to bottom: the
+question is recorded before anything is done with it, a sentence before it is shown, the answer
+before it is returned. `AuditError` is caught nowhere in this package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from assistant.answer import Answer, Asker, Event, Passage, Question
+from assistant.answering import Answering, Policy, scope_of
+from assistant.model import Model
+from assistant.pages import PageView, Viewer
+from assistant.ports import Library, Recorder
+from assistant.recording import Clear, QuestionRecord, actor_of, sha256
+from assistant.retrieval import passage
+from audit.errors import AuditError
+from audit.record import Event as LogEvent
+from index.document import Document
+
+__all__ = ["Assistant", "Policy", "SearchReport"]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchReport:
+    """What a search found. `timings` are seconds by stage."""
+
+    question: str
+    passages: tuple[Passage, ...]
+    timings: dict[str, float]
+
+
+class Assistant:
+    """Answers questions from the documents of `library`. Safe to share between threads if its parts
+    are. Closing it closes the library and the model, not the log."""
+
+    def __init__(
+        self, library: Library, log: Recorder, model: Model, viewer: Viewer, policy: Policy
+    ) -> None:
+        self._library = library
+        self._log = log
+        self._model = model
+        self._viewer = viewer
+        self._policy = policy
+
+    def ask(self, question: Question) -> Answer:
+        """The answer, once complete. Raises as `stream` does."""
+        answer: Answer | None = None
+        for event in self.stream(question):
+            if isinstance(event, Answer):
+                answer = event
+        if answer is None:
+            raise RuntimeError("the stream ended without an answer")
+        return answer
+
+    def stream(self, question: Question) -> Iterator[Event]:
+        """Stages, sentences as they are released, and at the end the answer.
+
+        Whatever is yielded stands in the log already. Leaving the stream early is recorded as
+        `answer.failed` with the code CANCELLED.
+
+        Raises:
+            AuditError: something could not be recorded; nothing after it happens.
+            IndexFailure: the index cannot be read; recorded as `answer.failed`.
+            AssistantError: the language model is missing, altered or of no use; recorded likewise.
+        """
+        record = QuestionRecord(self._log, question.asker, self._library.embedder.fingerprint)
+        record.received(question, self._policy.longest_question)
+        try:
+            yield from Answering(
+                self._library, self._model, self._policy, question, record
+            ).events()
+        except AuditError:
+            raise
+        except GeneratorExit:
+            record.failed("CANCELLED", "The reader left before the answer was complete.")
+            raise
+        except BaseException as error:
+            record.failed(type(error).__name__, str(error))
+            raise
+
+    def search(self, question: Question, k: int = 10) -> SearchReport:
+        """The `k` nearest passages within the asker's scope, without any model.
+
+        Recorded as `search.received` and `search.released`. Raises AuditError, IndexFailure.
+        """
+        record = QuestionRecord(self._log, question.asker, self._library.embedder.fingerprint)
+        text = question.text[: self._policy.longest_question]
+        clear: Clear = {
+            "k": k,
+            "characters": len(question.text),
+            "question_sha256": sha256(question.text),
+        }
+        record.write("search.received", clear, {"question": text})
+        if not text.strip():
+            result_hits: tuple[Passage, ...] = ()
+            timings: dict[str, float] = {}
+            generation = 0
+        else:
+            result = self._library.search(text.strip(), scope_of(self._library, question), k)
+            result_hits = tuple(passage(hit) for hit in result.hits)
+            timings, generation = dict(result.timings), result.generation
+        record.write(
+            "search.released",
+            {
+                "hits": len(result_hits),
+                "index_generation": generation,
+                "chunks": [hit.chunk for hit in result_hits][:200],
+            },
+            {"passages": [{"chunk": p.chunk, "score": p.score} for p in result_hits]},
+        )
+        return SearchReport(question.text, result_hits, timings)
+
+    def documents(self, asker: Asker) -> tuple[Document, ...]:
+        """The documents that the asker may read; recorded as `documents.listed`."""
+        found = tuple(self._library.documents(self._library.scope(asker.groups)))
+        self._log.append(LogEvent("documents.listed", actor_of(asker), {"documents": len(found)}))
+        return found
+
+    def page_view(
+        self,
+        asker: Asker,
+        document: str,
+        page: int,
+        spans: tuple[tuple[int, int], ...] = (),
+    ) -> PageView:
+        """One page as a picture (or text) with `spans` of its text marked; recorded as
+        `document.page_viewed` before it is returned.
+
+        Raises AuditError; NotFound alike for a page that is not there and one that the asker may
+        not read.
+        """
+        scope = self._library.scope(asker.groups)
+        view = self._viewer.view(self._library, scope, document, page, spans)
+        self._log.append(
+            LogEvent(
+                "document.page_viewed",
+                actor_of(asker),
+                {
+                    "document": document,
+                    "page": page,
+                    "spans": len(spans),
+                    "drawn": view.image is not None,
+                },
+            )
+        )
+        return view
+
+    def warm(self) -> None:
+        """Begin to load the language model in the background."""
+        self._model.warm()
+
+    def close(self) -> None:
+        """Stop the model's process and close the index."""
+        try:
+            self._model.close()
+        finally:
+            self._library.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,258 @@
+"""What the log is told of a question: one object per question, one method per kind of record.
+
+Texts (question, prompt, passages, answer) go into the encrypted payload; ids, digests, counts and
+codes go in clear; no floats stand in clear, durations are microseconds. Every method returns when
+the record is on disk and raises `audit.errors.AuditError` when it cannot be: then what it records
+must not happen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from assistant import prompts
+from assistant.answer import Answer, Asker, Citation, Question, Sentence
+from assistant.asked import Asked
+from assistant.model import Generation, ModelInfo, Sampling
+from assistant.ports import Recorder
+from assistant.retrieval import Found
+from assistant.writing import Prompt, differing
+from audit.record import Actor, Event, Field, Record
+from index.document import Hit
+
+FORMAT = "answer-record-1"
+_MOST_LISTED = 200  # entries of a list in clear: an envelope stays far under its 64 KiB
+
+Clear = Mapping[str, "Field | list[str] | list[int]"]
+
+
+def sha256(text: str) -> str:
+    """Hex SHA-256 of a text as UTF-8; what is no Unicode (lone surrogates) is kept apart."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def actor_of(asker: Asker) -> Actor:
+    """Who acts, for the log."""
+    return Actor("person", asker.id, asker.auth, tuple(sorted(asker.groups)), asker.client)
+
+
+def _us(seconds: float) -> int:
+    return round(seconds * 1_000_000)
+
+
+def _hit(hit: Hit) -> dict[str, object]:
+    return {
+        "rank": hit.rank,
+        "score": hit.score,
+        "dense": hit.dense,
+        "lexical": hit.lexical,
+        "chunk": hit.chunk.id,
+        "chunk_sha256": sha256(hit.chunk.text),
+        "document": hit.document.id,
+        "collection": hit.document.collection,
+        "source": hit.document.source,
+        "version": hit.document.version,
+        "page": hit.chunk.page,
+        "start": hit.chunk.start,
+        "end": hit.chunk.end,
+    }
+
+
+class QuestionRecord:
+    """The records of one question, tied together by `request`."""
+
+    def __init__(self, log: Recorder, asker: Asker, embedder: str) -> None:
+        self._log = log
+        self._actor = actor_of(asker)
+        self._embedder = embedder
+        self.request = uuid.uuid4().hex
+        self.model: dict[str, Field | list[str] | list[int]] = {}  # set once a model was called
+        self._sentences = 0
+
+    def write(self, type_: str, fields: Clear, payload: Mapping[str, object] | None) -> Record:
+        """Append one record of this question."""
+        event = Event(type_, self._actor, fields, payload, request_id=self.request)
+        return self._log.append(event)
+
+    def received(self, question: Question, longest: int) -> None:
+        """`question.received`: the question, up to `longest` characters of it, before anything is
+        done with it. Length and digest are those of the whole."""
+        narrowed = question.collections
+        self.write(
+            "question.received",
+            {
+                "characters": len(question.text),
+                "question_sha256": sha256(question.text),
+                "turn": len(question.history) + 1,
+                "collections": sorted(narrowed)[:_MOST_LISTED] if narrowed is not None else None,
+            },
+            {
+                "question": question.text[:longest],
+                "history": [
+                    {"question": turn.question[:longest], "answer": turn.answer[:longest]}
+                    for turn in question.history
+                ],
+            },
+        )
+
+    def refused(self, code: str, explanation: str) -> Record:
+        """`question.refused`: the question itself cannot be taken."""
+        return self.write("question.refused", {"code": code}, {"explanation": explanation})
+
+    def failed(self, code: str, sentence: str) -> Record:
+        """`answer.failed`: no answer was given, and why."""
+        return self.write("answer.failed", {"code": code, **self.model}, {"error": sentence})
+
+    def model_called(self, info: ModelInfo, prompt: Prompt, sampling: Sampling) -> None:
+        """`model.called`: which model, told what, sampling how; before it starts."""
+        self.model = {
+            "model": info.name,
+            "model_sha256": info.sha256,
+            "quantization": info.quantization,
+            "runtime": info.runtime,
+            "chat_template_sha256": info.template_sha256,
+            "context_tokens": info.context,
+            "prompt_version": prompts.VERSION,
+            "prompt_template_sha256": prompts.digest(),
+            "prompt_sha256": sha256(prompt.text),
+            "prompt_tokens": prompt.tokens,
+            "seed": sampling.seed,
+            "temperature_milli": round(sampling.temperature * 1000),
+            "top_p_milli": round(sampling.top_p * 1000),
+            "top_k": sampling.top_k,
+            "repeat_penalty_milli": round(sampling.repeat_penalty * 1000),
+            "max_tokens": sampling.max_tokens,
+        }
+        self.write(
+            "model.called",
+            self.model,
+            {"prompt": prompt.text, "stop": list(sampling.stop)},
+        )
+
+    def model_finished(self, generation: Generation | None, raw: str, error: str = "") -> None:
+        """`model.finished`: what it wrote, whole, and how it ended."""
+        fields: dict[str, Field | list[str] | list[int]] = {
+            "outcome": generation.stop_reason if generation else "failed",
+            "raw_sha256": sha256(raw),
+        }
+        if generation:
+            fields |= {
+                "prompt_tokens": generation.prompt_tokens,
+                "completion_tokens": generation.completion_tokens,
+                "cached_tokens": generation.cached_tokens,
+                "prefill_us": _us(generation.seconds_prefill),
+                "decode_us": _us(generation.seconds_decode),
+            }
+        self.model |= {f"generated_{key}": value for key, value in fields.items()}
+        self.write("model.finished", fields, {"raw": raw, "error": error})
+
+    def sentence(self, sentence: Sentence, citations: Sequence[Citation], origin: str) -> None:
+        """`answer.sentence`: one sentence that is about to be shown; `origin` is "model" or
+        "quote"."""
+        self._sentences += 1
+        self.write(
+            "answer.sentence",
+            {
+                "number": self._sentences,
+                "origin": origin,
+                "sentence_sha256": sha256(sentence.text),
+                "citations": [_place(citation) for citation in citations],
+            },
+            {"text": sentence.text, "citations": [asdict(citation) for citation in citations]},
+        )
+
+    def released(
+        self, answer: Answer, found: Found | None, prompt: Prompt | None, asked: Asked | None
+    ) -> Record:
+        """`answer.released`: the whole record of an answer, before it is shown."""
+        fields: dict[str, Field | list[str] | list[int]] = {
+            "format": FORMAT,
+            "verdict": answer.verdict.value,
+            "answer_sha256": sha256(answer.text),
+            "sentences": len(answer.sentences),
+            "removed": [f"{code}:{n}" for code, n in sorted(differing(answer.removed).items())],
+            "citations": [_place(citation) for citation in answer.citations][:_MOST_LISTED],
+            "citations_checked": True,
+            "embedder": self._embedder,
+            **{f"{stage}_us": _us(seconds) for stage, seconds in answer.timings.items()},
+            **self.model,
+        }
+        payload: dict[str, object] = {
+            "text": answer.text,
+            "explanation": answer.explanation,
+            "sentences": [asdict(sentence) for sentence in answer.sentences],
+            "citations": [asdict(citation) for citation in answer.citations],
+            "removed": [asdict(removed) for removed in answer.removed],
+        }
+        if asked is not None:
+            payload["retrieval_query"] = asked.query
+            payload["carried_from_history"] = list(asked.carried)
+            payload["expected"] = sorted(asked.kinds)
+            payload["parts"] = [part.query for part in asked.parts]
+        if found is not None:
+            fields |= _found_fields(found)
+            payload |= _found_payload(found)
+        if prompt is not None:
+            payload |= _prompt_payload(prompt, found)
+        return self.write("answer.released", fields, payload)
+
+
+def _place(citation: Citation) -> str:
+    return f"{citation.document}:{citation.page}:{citation.start}:{citation.end}"
+
+
+def _found_fields(found: Found) -> Clear:
+    return {
+        "index_generation": found.generation,
+        "vectors_from": found.vectors_from,
+        "scope": sorted(found.scope.collections)[:_MOST_LISTED],
+        "chunks": [hit.chunk.id for hit in found.hits][:_MOST_LISTED],
+        "enough": found.decision.enough,
+        "enough_ppm": round(found.decision.probability * 1_000_000),
+    }
+
+
+def _found_payload(found: Found) -> dict[str, object]:
+    return {
+        "hits": [_hit(hit) for hit in found.hits],
+        "sufficiency": asdict(found.decision.features),
+        "evidence": [
+            {
+                "document": e.candidate.document,
+                "page": e.candidate.page,
+                "start": e.candidate.unit.start,
+                "end": e.candidate.unit.end,
+                "score": e.score,
+                "similarity": e.similarity,
+                "coverage": e.coverage,
+                "answers": e.answers,
+            }
+            for e in found.ranked[:10]
+        ],
+    }
+
+
+def _prompt_payload(prompt: Prompt, found: Found | None) -> dict[str, object]:
+    hits = found.hits if found else ()
+    return {
+        "passages": [
+            {
+                "document": block.document,
+                "page": block.page,
+                "start": block.start,
+                "end": block.end,
+                "tokens": block.tokens,
+                "sha256": sha256(block.text),
+                "text": block.text,
+                "chunks": [hits[number].chunk.id for number in block.hits],
+            }
+            for block in prompt.packed.kept
+        ],
+        "dropped": [
+            {"chunk": hits[each.hit].chunk.id, "reason": each.reason, "end": each.end}
+            for each in prompt.packed.dropped
+        ],
+    }

@@ -1,0 +1,173 @@
+"""From a question to ranked evidence: searching, reading pages, embedding the sentences."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+
+from assistant import evidence, sufficiency
+from assistant.answer import Passage
+from assistant.asked import Asked
+from assistant.evidence import Candidate, Evidence, PageKey, Ranking
+from assistant.layout import Unit, lay_out
+from assistant.ports import Library
+from assistant.sufficiency import Sufficiency
+from assistant.terms import Weights
+from index.document import Hit, Page, Scope
+from index.errors import NotFound
+from index.records import SearchResult, Vectors
+
+_BATCH = 8  # texts embedded at once
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is looked at: hits of a search, further hits of each part of a question, sentences
+    that are embedded."""
+
+    hits: int = 12
+    hits_per_part: int = 4
+    sentences: int = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Everything retrieved for one question. `ranked` is the evidence for the whole question,
+    `rankings` that for each of its parts, or again for the whole if it has none; `timings` are
+    seconds: search, pages, sentences."""
+
+    asked: Asked
+    scope: Scope
+    hits: tuple[Hit, ...]
+    pages: Mapping[PageKey, Page]
+    layouts: Mapping[PageKey, Sequence[Unit]]
+    ranked: tuple[Evidence, ...]
+    rankings: tuple[Ranking, ...]
+    weigh: Weights
+    decision: Sufficiency
+    generation: int
+    vectors_from: str
+    timings: Mapping[str, float]
+
+
+def passage(hit: Hit, label: str = "") -> Passage:
+    """A hit as search and abstentions show it."""
+    return Passage(
+        rank=hit.rank,
+        score=hit.score,
+        document=hit.document.id,
+        source=hit.document.source,
+        title=hit.document.title,
+        page=hit.chunk.page,
+        label=label,
+        chunk=hit.chunk.id,
+        start=hit.chunk.start,
+        end=hit.chunk.end,
+        text=hit.chunk.text,
+    )
+
+
+def _search(library: Library, asked: Asked, scope: Scope, limits: Limits) -> SearchResult:
+    """The hits of the whole question, then what its parts find beside them, in that order."""
+    whole = library.search(asked.query, scope, limits.hits)
+    hits = {hit.chunk.id: hit for hit in whole.hits}
+    for part in asked.parts:
+        for hit in library.search(part.query, scope, limits.hits_per_part).hits:
+            hits.setdefault(hit.chunk.id, hit)
+    ranked = tuple(replace(hit, rank=rank) for rank, hit in enumerate(hits.values(), start=1))
+    return replace(whole, hits=ranked)
+
+
+def read_pages(
+    library: Library, hits: tuple[Hit, ...], scope: Scope
+) -> tuple[tuple[Hit, ...], dict[PageKey, Page]]:
+    """The pages of `hits`, and the hits whose page is still there and says what the hit says: a
+    document may be deleted between the search and this."""
+    pages: dict[PageKey, Page] = {}
+    kept = []
+    for hit in hits:
+        place = (hit.chunk.document_id, hit.chunk.page)
+        try:
+            page = pages.get(place) or library.page(*place, scope)
+        except NotFound:
+            continue
+        pages[place] = page
+        if page.text[hit.chunk.start : hit.chunk.end] == hit.chunk.text:
+            kept.append(hit)
+    return tuple(kept), pages
+
+
+def _embed(library: Library, texts: Sequence[str]) -> Vectors:
+    """Vectors of `texts` in their order. Texts of like length go together: a batch costs as much
+    as its longest text times their number."""
+    order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
+    vectors = np.zeros((len(texts), library.embedder.dimensions), np.float32)
+    for first in range(0, len(order), _BATCH):
+        batch = order[first : first + _BATCH]
+        vectors[batch] = library.embedder.embed_passages([texts[number] for number in batch])
+    return vectors
+
+
+def _rank(
+    library: Library,
+    asked: Asked,
+    hits: tuple[Hit, ...],
+    everything: tuple[Candidate, ...],
+    limit: int,
+) -> tuple[Ranking, tuple[Ranking, ...]]:
+    """The evidence for the whole question and for each of its parts."""
+    questions = (asked, *asked.parts)
+    share = limit // len(questions)
+    kept: dict[int, Candidate] = {}
+    for question in questions:
+        for candidate in evidence.preselect(question, everything, share):
+            kept[id(candidate)] = candidate
+    chosen = tuple(candidate for candidate in everything if id(candidate) in kept)
+    if not chosen:
+        return Ranking(asked, ()), (Ranking(asked, ()),)
+    vectors = _embed(library, [candidate.embedded for candidate in chosen])
+    rankings = []
+    for question in questions:
+        query = np.asarray(library.embedder.embed_query(question.query), dtype=np.float32)
+        ranked = evidence.rank(question, chosen, hits, query, vectors)
+        rankings.append(Ranking(question, ranked))
+    return rankings[0], tuple(rankings[1:] or rankings)
+
+
+def retrieve(library: Library, asked: Asked, scope: Scope, limits: Limits) -> Found:
+    """Everything that the documents within `scope` hold on the question.
+
+    Raises `index.errors.IndexFailure`.
+    """
+    began = time.monotonic()
+    result = _search(library, asked, scope, limits)
+    searched = time.monotonic()
+    hits, pages = read_pages(library, result.hits, scope)
+    layouts = {place: lay_out(page) for place, page in pages.items()}
+    today = datetime.now(UTC).date().isoformat()
+    everything = evidence.candidates(hits, pages, layouts, today)
+    read = time.monotonic()
+    weigh = evidence.term_weights(everything)
+    whole, rankings = _rank(library, asked, hits, everything, limits.sentences)
+    return Found(
+        asked=asked,
+        scope=scope,
+        hits=hits,
+        pages=pages,
+        layouts=layouts,
+        ranked=whole.ranked,
+        rankings=rankings,
+        weigh=weigh,
+        decision=sufficiency.decide((whole, *rankings), hits, weigh),
+        generation=result.generation,
+        vectors_from=result.vectors_from,
+        timings={
+            "search": searched - began,
+            "pages": read - searched,
+            "sentences": time.monotonic() - read,
+        },
+    )

@@ -1,0 +1,193 @@
+"""The vector view: Chroma, embedded. The only module that imports chromadb.
+
+Chroma's embedded client must not be opened by two processes (chroma#3792, #7040), so a store
+exists only in the process that holds `chroma.lock`; `open_chroma` gives None to all others. Its
+server is never started, no embedding function is stored (stored ones are rebuilt from
+configuration when a collection is opened), nothing is sent anywhere, and vectors are passed in.
+
+One Chroma collection a Cloister collection, so that access is never a metadata filter. The
+generation reached stands in the Chroma collection's metadata and is written after the vectors:
+a crash in between repeats work and loses none.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shutil
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from index.errors import InvalidName, ViewDamaged
+from index.files import FileLock, file_errors, private_folder
+from index.ports import Scored, VectorRows
+from index.records import Vector
+
+log = logging.getLogger(__name__)
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_PREFIX = "cloister-"  # Chroma wants 3 to 512 characters; our shortest name has 1
+_HNSW = {"space": "cosine", "ef_construction": 200, "ef_search": 200, "max_neighbors": 32}
+_AT_ONCE = 2_000  # rows a call; Chroma's own limit is 5,461
+
+
+def open_chroma(folder: Path, lock: FileLock) -> ChromaVectors | None:
+    """The store, if this process holds or gets the lock; else None.
+
+    A folder that Chroma cannot open is thrown away: what it held comes back from the catalogue.
+    """
+    if not lock.acquire():
+        return None
+    try:
+        return ChromaVectors(folder, lock)
+    except ViewDamaged as damage:
+        log.warning("%s Rebuilding the Chroma view from the catalogue, without embedding.", damage)
+        shutil.rmtree(folder, ignore_errors=True)
+        _forget_clients()
+        return ChromaVectors(folder, lock)
+
+
+class ChromaVectors:
+    """A `VectorStore` in the folder `folder`; `lock` must be held.
+
+    Raises (all methods):
+        ViewDamaged: Chroma cannot read or write its files; `discard` and open anew.
+        HomeUnavailable, HomeFull: the folder cannot be used.
+    """
+
+    def __init__(self, folder: Path, lock: FileLock) -> None:
+        self._folder = private_folder(folder)
+        self._lock = lock
+        self._guard = threading.RLock()
+        self._collections: dict[str, Any] = {}
+        with self._mapped():
+            self._client = _client(folder)
+            self._client.list_collections()  # reads, so that damage shows now
+
+    def generation(self, collection: str) -> int:
+        with self._mapped():
+            return int((self._open(collection).metadata or {}).get("generation", 0))
+
+    def count(self, collection: str) -> int:
+        with self._mapped():
+            return int(self._open(collection).count())
+
+    def chunks(self, collection: str) -> set[str]:
+        with self._mapped():
+            return set(self._open(collection).get(include=[])["ids"])
+
+    def drop(self, collection: str) -> None:
+        with self._mapped():
+            name = _chroma_name(collection)
+            if name in {each.name for each in self._client.list_collections()}:
+                self._client.delete_collection(name)
+            self._collections.pop(collection, None)
+
+    def close(self) -> None:
+        with self._guard:
+            self._collections.clear()
+            self._client.close()
+            self._lock.release()
+
+    def discard(self) -> None:
+        """Close and throw the folder away."""
+        with self._guard:
+            self.close()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def apply(
+        self, collection: str, removed: Collection[str], rows: VectorRows, generation: int
+    ) -> None:
+        with self._mapped():
+            opened = self._open(collection)
+            gone = sorted(set(removed) | set(rows.documents))
+            if opened.count():
+                for first in range(0, len(gone), _AT_ONCE):
+                    opened.delete(where={"document": {"$in": gone[first : first + _AT_ONCE]}})
+            for first in range(0, len(rows.chunks), _AT_ONCE):
+                piece = slice(first, first + _AT_ONCE)
+                opened.upsert(
+                    ids=list(rows.chunks[piece]),
+                    embeddings=rows.vectors[piece],
+                    metadatas=[{"document": each} for each in rows.documents[piece]],
+                )
+            opened.modify(metadata={"generation": generation})
+
+    def search(self, collection: str, query: Vector, limit: int) -> list[Scored]:
+        with self._mapped():
+            opened = self._open(collection)
+            if limit < 1 or not int((opened.metadata or {}).get("generation", 0)):
+                return []
+            found = opened.query(
+                query_embeddings=query.astype(np.float32)[np.newaxis],
+                n_results=limit,
+                include=["distances"],
+            )
+        pairs = zip(found["ids"][0], found["distances"][0], strict=True)
+        return [Scored(chunk, 1.0 - float(distance)) for chunk, distance in pairs]
+
+    def _open(self, collection: str) -> Any:
+        if collection not in self._collections:
+            self._collections[collection] = self._client.get_or_create_collection(
+                _chroma_name(collection),
+                embedding_function=None,
+                configuration={"hnsw": dict(_HNSW)},
+            )
+        return self._collections[collection]
+
+    @contextmanager
+    def _mapped(self) -> Iterator[None]:
+        """One caller at a time, and whatever Chroma raises as damage to its view.
+
+        Its errors have no common base, and those of its compiled part are plain exceptions.
+        """
+        with self._guard, file_errors(self._folder):
+            try:
+                yield
+            except (OSError, InvalidName):
+                raise
+            except Exception as error:
+                raise ViewDamaged("chroma", str(error).splitlines()[0]) from error
+
+
+def stored_configuration(folder: Path) -> str:
+    """What Chroma keeps of each collection's configuration, as JSON text, for inspection."""
+    client = _client(folder)
+    try:
+        return json.dumps([each.configuration_json for each in client.list_collections()])
+    finally:
+        client.close()
+
+
+def _client(folder: Path) -> Any:
+    os.environ["ANONYMIZED_TELEMETRY"] = "False"  # before the import: it is read there
+    import chromadb
+    from chromadb.config import Settings
+
+    return chromadb.PersistentClient(
+        path=str(folder), settings=Settings(anonymized_telemetry=False, allow_reset=False)
+    )
+
+
+def _forget_clients() -> None:
+    """A client that failed to start stays in Chroma's cache and would be handed out again.
+
+    The cache is the process's own, and a process has one store: the one that just failed.
+    """
+    from chromadb.api.shared_system_client import SharedSystemClient
+
+    SharedSystemClient.clear_system_cache()
+
+
+def _chroma_name(collection: str) -> str:
+    if not _NAME.fullmatch(collection):
+        raise InvalidName(collection)
+    # A name may end in - or _, where Chroma wants a letter or digit.
+    return f"{_PREFIX}{collection}-c"

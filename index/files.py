@@ -1,0 +1,69 @@
+"""Folders and locks of the home, private to their owner, with errors a person can act on."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from index.errors import HomeFull, HomeUnavailable
+
+_FOLDER_MODE = 0o700
+_FILE_MODE = 0o600
+
+
+@contextmanager
+def file_errors(place: Path) -> Iterator[None]:
+    """Turns `OSError` into `HomeFull` or `HomeUnavailable`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise HomeFull(place) from error
+        raise HomeUnavailable(place, error.strerror or str(error)) from error
+
+
+def private_folder(path: Path) -> Path:
+    """Create `path` (and its parents) readable by the owner only, unless it is there."""
+    with file_errors(path):
+        path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    return path
+
+
+class FileLock:
+    """An exclusive lock between processes (`flock`): gone when its holder is, however it ends.
+
+    Not for network file systems that do not carry `flock`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._handle: int | None = None
+
+    @property
+    def held(self) -> bool:
+        return self._handle is not None
+
+    def acquire(self) -> bool:
+        """Take the lock if nobody else has it; whether it is held now. Never waits."""
+        if self._handle is not None:
+            return True
+        private_folder(self._path.parent)
+        with file_errors(self._path):
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            return False
+        self._handle = handle
+        return True
+
+    def release(self) -> None:
+        """Let others have it; nothing if it is not held."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None

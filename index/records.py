@@ -1,0 +1,142 @@
+"""What is written to the index and what it tells about itself. Plain frozen data.
+
+Kept apart from `index.document`, whose nouns are what people read and cite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.document import Chunk, Hit, Page
+
+Vectors = NDArray[np.float32]  # (n, dimensions), each row of unit length
+Vector = NDArray[np.float32]  # (dimensions,), unit length
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewDocument:
+    """A document ready to be committed: read, cut and embedded.
+
+    `id` is the hex SHA-256 of `original` (the bytes, or the path of a file that holds them).
+    `vectors[i]` belongs to `chunks[i]`. `path` is absolute, `mtime_ns` as `os.stat` gives it.
+    `splitter` names the version of the cutting, so that a later one can be told apart.
+    """
+
+    id: str
+    collection: str
+    source: str
+    path: str
+    size: int  # bytes
+    mtime_ns: int
+    title: str
+    media_type: str
+    pages: tuple[Page, ...]
+    chunks: tuple[Chunk, ...]
+    vectors: Vectors
+    original: bytes | Path
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    effective_from: str | None = None
+    effective_to: str | None = None
+    splitter: str = ""
+
+
+class SourceStatus(StrEnum):
+    """How the last attempt at a source ended."""
+
+    INDEXED = "indexed"
+    FAILED = "failed"  # an earlier version, if there was one, stays searchable
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """One line of the ingestion journal: what is known of a file (or a JSONL record)."""
+
+    collection: str
+    source: str
+    path: str
+    size: int  # bytes
+    mtime_ns: int
+    status: SourceStatus
+    attempts: int  # failures since the last success
+    error: str  # one sentence, empty if the last attempt succeeded
+    document_id: str | None  # the version now searched, None if never indexed
+    splitter: str  # of that version
+
+
+class Operation(StrEnum):
+    """What a commit did to a document. Views act on all but LINK and UNLINK."""
+
+    ADD = "add"
+    SUPERSEDE = "supersede"
+    REMOVE = "remove"
+    LINK = "link"  # one more source holds the same bytes
+    UNLINK = "unlink"  # one source fewer; others still hold them
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of the change log. `generation` grows by at least 1 with every line."""
+
+    generation: int
+    collection: str
+    operation: Operation
+    document_id: str
+    source: str
+    version: int
+    at: str  # ISO 8601, UTC
+    recorded: bool  # has the use case written its audit record?
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """What one search found.
+
+    `generation` is the catalogue's generation at which every hit was checked. `timings` are
+    seconds by stage: refresh, embed, dense, lexical, fuse, check, total. `vectors_from` is
+    "chroma", "exact", "both" or, when nothing was searched, "none".
+    """
+
+    hits: tuple[Hit, ...]
+    generation: int
+    timings: Mapping[str, float]
+    vectors_from: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that does not fit together. `where` is blobs, catalogue, chroma or lexical."""
+
+    where: str
+    what: str  # one sentence
+    repaired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionStatus:
+    """Counts of one collection, of current documents only; lags are in changes not yet applied."""
+
+    name: str
+    groups: frozenset[str]
+    documents: int
+    superseded: int
+    pages: int
+    chunks: int
+    failed_sources: int
+    lexical_lag: int
+    chroma_lag: int | None  # None: another process holds the view
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStatus:
+    """How the index stands as a whole."""
+
+    generation: int
+    schema_version: int
+    embedder: str  # fingerprint that the vectors were made with, empty if there are none yet
+    collections: tuple[CollectionStatus, ...]

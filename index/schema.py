@@ -1,0 +1,153 @@
+"""The catalogue's tables as they are now. `index.migrations` leads an older file to them.
+
+Text offsets are Python characters of the page's text. A chunk's text is not stored: it is
+`page.text[start:end]`, so that a citation cannot drift from the page it cites.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+# One line a fact: schema, embedder (fingerprint), dimensions, context.
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("value", String, nullable=False),
+)
+
+collections = Table("collections", metadata, Column("name", String, primary_key=True))
+
+grants = Table(
+    "grants",
+    metadata,
+    Column(
+        "collection",
+        String,
+        ForeignKey("collections.name", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("group", String, primary_key=True),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("key", Integer, primary_key=True),  # never given twice: see sqlite_autoincrement
+    Column("id", String, nullable=False),  # hex SHA-256 of the bytes
+    Column("collection", String, ForeignKey("collections.name"), nullable=False),
+    Column("source", String, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("status", String, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("media_type", String, nullable=False),
+    Column("pages", Integer, nullable=False),
+    Column("chunks", Integer, nullable=False),
+    Column("added_at", String, nullable=False),
+    Column("effective_from", String),
+    Column("effective_to", String),
+    Column("metadata", JSON, nullable=False),
+    Column("splitter", String, nullable=False),
+    UniqueConstraint("collection", "id", name="documents_content"),
+    Index("documents_source", "collection", "source"),
+    sqlite_autoincrement=True,
+)
+
+# Which file holds which document: the ingestion journal.
+sources = Table(
+    "sources",
+    metadata,
+    Column("collection", String, ForeignKey("collections.name"), primary_key=True),
+    Column("source", String, primary_key=True),
+    Column("document_key", Integer, ForeignKey("documents.key")),
+    Column("path", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("status", String, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("versions", Integer, nullable=False),  # contents seen here so far
+    Index("sources_document", "document_key"),
+)
+
+pages = Table(
+    "pages",
+    metadata,
+    Column(
+        "document_key",
+        Integer,
+        ForeignKey("documents.key", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("number", Integer, primary_key=True),
+    Column("label", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("width", Float, nullable=False),
+    Column("height", Float, nullable=False),
+    Column("boxes", LargeBinary),  # index.boxes; null: none
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("key", Integer, primary_key=True),
+    Column("id", String, nullable=False),
+    Column(
+        "document_key",
+        Integer,
+        ForeignKey("documents.key", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("ordinal", Integer, nullable=False),
+    Column("page", Integer, nullable=False),
+    Column("start", Integer, nullable=False),
+    Column("end", Integer, nullable=False),
+    Column("heading_path", JSON, nullable=False),
+    UniqueConstraint("document_key", "ordinal", name="chunks_order"),
+    Index("chunks_id", "id"),
+)
+
+vectors = Table(
+    "vectors",
+    metadata,
+    Column(
+        "chunk_key",
+        Integer,
+        ForeignKey("chunks.key", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("vector", LargeBinary, nullable=False),  # little-endian float16, `dimensions` of them
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("generation", Integer, primary_key=True),
+    Column("collection", String, nullable=False),
+    Column("operation", String, nullable=False),
+    Column("document_id", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("at", String, nullable=False),
+    Column("recorded", Boolean, nullable=False, server_default="0"),
+    Index("changes_collection", "collection", "generation"),
+    Index("changes_unrecorded", "generation", sqlite_where=Column("recorded") == 0),
+    sqlite_autoincrement=True,
+)

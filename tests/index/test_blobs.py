@@ -1,0 +1,89 @@
+"""Original bytes: whole or not there."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from pathlib import Path
+
+import pytest
+
+from index.blobs import Blobs
+from index.errors import HomeUnavailable, InvalidDocument
+from index.files import FileLock, private_folder
+
+TEXT = b"the original"
+ID = hashlib.sha256(TEXT).hexdigest()
+
+
+@pytest.fixture
+def blobs(home: Path) -> Blobs:
+    return Blobs(home / "blobs", home / "tmp")
+
+
+def test_bytes_lie_under_their_hash(blobs: Blobs, home: Path) -> None:
+    blobs.store(ID, TEXT, "a.txt")
+    path = home / "blobs" / ID[:2] / ID
+    assert blobs.path(ID) == path
+    assert path.read_bytes() == TEXT
+    assert blobs.ids() == {ID}
+    assert not blobs.altered(ID)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_file_is_copied_and_stays(blobs: Blobs, tmp_path: Path) -> None:
+    original = tmp_path / "a.txt"
+    original.write_bytes(TEXT)
+    blobs.store(ID, original, "a.txt")
+    blobs.store(ID, original, "a.txt")
+    assert original.read_bytes() == TEXT
+    assert blobs.path(ID).read_bytes() == TEXT
+
+
+def test_bytes_that_changed_under_way_are_refused(blobs: Blobs, home: Path) -> None:
+    with pytest.raises(InvalidDocument, match=r"a\.txt"):
+        blobs.store(ID, TEXT + b"!", "a.txt")
+    assert blobs.ids() == set()
+    assert list((home / "tmp").glob("blob-*")) == []
+
+
+def test_what_a_crash_left_is_swept(blobs: Blobs, home: Path) -> None:
+    (home / "tmp" / "blob-half").write_bytes(b"half")
+    with blobs.cleaning():
+        assert blobs.sweep() == 1
+    assert not (home / "tmp" / "blob-half").exists()
+
+
+def test_altered_and_discarded(blobs: Blobs) -> None:
+    blobs.store(ID, TEXT, "a.txt")
+    blobs.path(ID).write_bytes(b"something else")
+    assert blobs.altered(ID)
+    blobs.discard(ID)
+    blobs.discard(ID)
+    assert blobs.ids() == set()
+
+
+def test_other_files_are_no_blobs(blobs: Blobs, home: Path) -> None:
+    (home / "blobs" / "zz").mkdir()
+    (home / "blobs" / "zz" / "notes.txt").write_text("x")
+    assert blobs.ids() == set()
+
+
+def test_a_folder_that_is_a_file_is_one_sentence(home: Path) -> None:
+    (home / "blobs").write_text("")
+    with pytest.raises(HomeUnavailable) as caught:
+        Blobs(home / "blobs", home / "tmp")
+    assert caught.value.exit_code == 6
+
+
+def test_a_lock_is_private_and_exclusive(home: Path) -> None:
+    first, second = FileLock(home / "views" / "x.lock"), FileLock(home / "views" / "x.lock")
+    assert first.acquire()
+    assert first.acquire()
+    assert not second.acquire()
+    first.release()
+    first.release()
+    assert second.acquire()
+    assert stat.S_IMODE((home / "views" / "x.lock").stat().st_mode) == 0o600
+    assert private_folder(home / "views") == home / "views"

@@ -1,0 +1,125 @@
+"""Searching: what is asked of the stores, what is checked, what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from index import writing
+from index.document import Scope
+from index.records import Vector
+from index.search import MAX_QUESTION
+from index.store import Index
+from tests.index.standins import LOCAL, HashEmbedder, new_document, small_index
+
+DEFAULT = Scope(frozenset({"default"}))
+
+
+class Untouchable(HashEmbedder):
+    """An embedder that must not be asked."""
+
+    def embed_query(self, text: str) -> Vector:
+        raise AssertionError(text)
+
+
+class Remembering(HashEmbedder):
+    """An embedder that keeps what it was asked last."""
+
+    asked = ""
+
+    def embed_query(self, text: str) -> Vector:
+        self.asked = text
+        return super().embed_query(text)
+
+
+@pytest.fixture
+def index(home: Path) -> Iterator[Index]:
+    with small_index(home) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("question", "scope", "k"),
+    [
+        ("records", Scope(frozenset()), 5),
+        ("", DEFAULT, 5),
+        (" \n\t", DEFAULT, 5),
+        ("records", DEFAULT, 0),
+        ("records", DEFAULT, -1),
+    ],
+)
+def test_nothing_to_search_touches_no_store(
+    home: Path, question: str, scope: Scope, k: int
+) -> None:
+    with small_index(home, embedder=Untouchable()) as index:
+        result = index.search(question, scope, k)
+    assert (result.hits, result.vectors_from) == ((), "none")
+    assert not (home / "views" / "lexical" / "default.1").exists()
+
+
+def test_a_scope_that_names_what_is_not_there_finds_nothing(index: Index) -> None:
+    assert index.search("records", Scope(frozenset({"gone"})), 5).hits == ()
+
+
+def test_a_question_of_any_length_is_answered(home: Path) -> None:
+    embedder = Remembering()
+    with small_index(home, embedder=embedder) as index:
+        index.put(new_document("records are kept", "a.txt"))
+        assert index.search("records " * 12_500, DEFAULT, 5).hits
+    assert len(embedder.asked) <= MAX_QUESTION
+
+
+def test_every_hit_has_a_cosine_and_scores_fall(index: Index) -> None:
+    index.put_many(
+        [new_document(f"records of kind number {n} are kept", f"{n}.txt") for n in range(40)]
+    )
+    hits = index.search("records of kind 7", DEFAULT, 10).hits
+    assert len(hits) == 10
+    assert all(hit.dense is not None and -1.0 <= hit.dense <= 1.001 for hit in hits)
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    assert all(0.0 <= hit.score <= 1.0 for hit in hits)
+
+
+def test_the_same_text_is_shown_once(index: Index) -> None:
+    clause = "Records are kept for six years. " + " " * 128
+    assert len(clause) == 160
+    index.put(new_document(clause + "First contract.", "a.txt"))
+    index.put(new_document(clause + "Second contract.", "b.txt"))
+    shown = [hit.chunk.text for hit in index.search("six years records", DEFAULT, 10).hits]
+    assert sorted(shown) == sorted({clause, "First contract.", "Second contract."})
+
+
+def test_dropped_candidates_do_not_shorten_the_list(home: Path) -> None:
+    """Chroma lags behind 60 removals: all it proposes at first is gone."""
+    with small_index(home, view="chroma", candidates=10) as index:
+        gone = [new_document(f"records kept six years, copy {n}", f"{n}.txt") for n in range(60)]
+        index.put_many(gone)
+        index.refresh()
+        kept = [new_document(f"minutes of meeting {n}", f"minutes{n}.txt") for n in range(8)]
+        index.put_many(kept)
+        index.refresh()
+        with index._catalogue.write() as connection:
+            for each in gone:
+                writing.remove(connection, "default", each.source)
+        result = index.search("zzz", DEFAULT, 5)
+    assert len(result.hits) == 5
+    assert {hit.document.id for hit in result.hits} <= {each.id for each in kept}
+    assert result.vectors_from == "chroma"
+
+
+def test_many_threads_search_one_index_while_it_changes(home: Path) -> None:
+    with small_index(home, view="chroma") as index:
+        index.put_many([new_document(f"records number {n}", f"{n}.txt") for n in range(50)])
+        scope = index.scope(LOCAL)
+
+        def ask(number: int) -> int:
+            if number % 5 == 0:
+                index.remove("default", f"{number}.txt")
+            return len(index.search(f"records number {number}", scope, 5).hits)
+
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(ask, range(50))) == [5] * 50
+        assert index.verify() == []

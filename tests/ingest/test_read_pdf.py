@@ -1,0 +1,154 @@
+"""PDF: every page, text in order, boxes where the words are drawn, headings, protection."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from pypdfium2 import PdfDocument
+from reportlab.pdfgen import canvas
+
+from index.document import Box
+from ingest import read_pdf
+from ingest.errors import Failure, ReadFailure
+from ingest.pages import Kind, ReadPage
+from tests.ingest.standins import pdf
+
+
+def box_of(read: ReadPage, word: str) -> Box:
+    start = read.page.text.index(word)
+    (found,) = [box for box in read.page.boxes if box.start <= start < box.end]
+    return found
+
+
+def test_pages_text_and_boxes() -> None:
+    data = pdf(
+        [[(72, 700, "Records are kept"), (72, 685, "for six years.")], [], [(72, 700, "Last")]]
+    )
+    document = read_pdf.read(data)
+    assert [read.page.number for read in document.pages] == [1, 2, 3]
+    first, empty, last = document.pages
+    assert first.page.text == "Records are kept\nfor six years."
+    assert (empty.page.text, last.page.text) == ("", "Last")
+    assert (first.page.width, first.page.height) == (600, 800)
+    word = box_of(first, "six")
+    assert first.page.text[word.start : word.end] == "six"
+    assert word.left == pytest.approx(72 + 16, abs=2)  # after "for "
+    assert word.top < 800 - 685 < word.bottom
+    assert word.bottom - word.top < 20
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_boxes_stand_where_a_rotated_page_shows_them(rotation: int) -> None:
+    buffer = io.BytesIO()
+    drawn = canvas.Canvas(buffer, pagesize=(600, 800))
+    drawn.drawString(72, 700, "upright")
+    drawn.showPage()
+    drawn.save()
+    with PdfDocument(buffer.getvalue()) as source:
+        source[0].set_rotation(rotation)
+        turned = io.BytesIO()
+        source.save(turned)
+    (upright,) = read_pdf.read(buffer.getvalue()).pages
+    (read,) = read_pdf.read(turned.getvalue()).pages
+    before, after = box_of(upright, "upright"), box_of(read, "upright")
+    width, height = 600, 800
+    expected = {  # a clockwise turn of the page, from the top left corner
+        90: (height - before.bottom, before.left, height - before.top, before.right),
+        180: (
+            width - before.right,
+            height - before.bottom,
+            width - before.left,
+            height - before.top,
+        ),
+        270: (before.top, width - before.right, before.bottom, width - before.left),
+    }[rotation]
+    assert (read.page.width, read.page.height) == ((600, 800) if rotation == 180 else (800, 600))
+    assert (after.left, after.top, after.right, after.bottom) == pytest.approx(expected, abs=0.1)
+
+
+def test_headings_and_rows_are_told_apart() -> None:
+    texts = [(72, 700, "# Retention periods")]
+    texts += [
+        (72, 670 - 12 * n, "Records are kept as long as the law asks for it.") for n in range(5)
+    ]
+    texts += [
+        (72, 580, "Contract"),
+        (300, 580, "10 years"),
+        (72, 565, "Invoice"),
+        (300, 565, "8 years"),
+    ]
+    (read,) = read_pdf.read(pdf([texts])).pages
+    kinds = [
+        (block.kind, read.page.text[block.start : block.end].split("\n")[0])
+        for block in read.blocks
+    ]
+    assert kinds[0] == (Kind.HEADING, "Retention periods")
+    assert kinds[1][0] is Kind.TEXT
+    assert [kind for kind, _ in kinds[2:]] == [Kind.ROW, Kind.ROW]
+    assert kinds[3][1] == "Invoice 8 years"
+
+
+def test_a_row_whose_cells_have_several_lines_is_one_row() -> None:
+    """Drawn cell by cell, as programs do."""
+    texts = []
+    for top in (700, 660, 620):
+        texts += [(72, top, f"R-{top}"), (120, top, "Recorded telephone"), (120, top - 12, "calls")]
+        texts += [(300, top, "24 months"), (400, top, "Payment"), (400, top - 12, "operations")]
+    texts += [(72, 560, "What follows the table is a paragraph that stands by itself.")]
+    (read,) = read_pdf.read(pdf([texts])).pages
+    rows = [block for block in read.blocks if block.kind is Kind.ROW]
+    assert [" ".join(read.page.text[row.start : row.end].split()) for row in rows] == [
+        f"R-{top} Recorded telephone calls 24 months Payment operations" for top in (700, 660, 620)
+    ]
+    assert read.blocks[-1].kind is Kind.TEXT
+
+
+def test_a_numbered_line_is_a_heading_unless_a_paragraph_begins_with_it() -> None:
+    texts = [
+        (72, 700, "4.2 Retention periods"),
+        (72, 686, "4.2.1 Records are kept for as long as the law asks for it and no longer than"),
+        (72, 674, "that."),
+        (72, 660, "4.2.2 They are then destroyed."),
+    ]
+    (read,) = read_pdf.read(pdf([texts])).pages
+    assert [text for _, _, text in read.headings()] == ["4.2 Retention periods"]
+
+
+def test_a_line_on_every_page_is_no_heading() -> None:
+    pages = [
+        [(72, 760, "# Running head"), (72, 700, f"Text of page {n} in full.")] for n in range(6)
+    ]
+    document = read_pdf.read(pdf(pages))
+    assert not any(read.headings() for read in document.pages)
+
+
+def test_a_made_up_title_is_not_taken() -> None:
+    page = [[(72, 700, "text")]]
+    assert read_pdf.read(pdf(page, title="Data retention policy")).title == "Data retention policy"
+    for junk in ("untitled", "Microsoft Word - draft.doc", "0000320193-22-000070", "x.docx"):
+        assert read_pdf.read(pdf(page, title=junk)).title == ""
+
+
+def test_a_password_from_the_settings_opens_a_protected_file() -> None:
+    data = pdf([[(72, 700, "secret")]], password="right")
+    document = read_pdf.read(data, ["wrong", "right"])
+    assert document.pages[0].page.text == "secret"
+    with pytest.raises(ReadFailure) as caught:
+        read_pdf.read(data, ["wrong"])
+    assert caught.value.failure is Failure.ENCRYPTED
+
+
+@pytest.mark.parametrize("data", [b"%PDF-1.7\n", b"%PDF-1.4\ngarbage" * 50, b""])
+def test_a_damaged_file_is_said_to_be_damaged(data: bytes) -> None:
+    with pytest.raises(ReadFailure) as caught:
+        read_pdf.read(data)
+    assert caught.value.failure is Failure.CORRUPT
+
+
+def test_the_limit_on_pages_holds() -> None:
+    data = pdf([[(72, 700, "x")]] * 3)
+    assert len(read_pdf.read(data, max_pages=3).pages) == 3
+    with pytest.raises(ReadFailure) as caught:
+        read_pdf.read(data, max_pages=2)
+    assert caught.value.failure is Failure.TOO_MANY_PAGES

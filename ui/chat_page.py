@@ -1,0 +1,135 @@
+"""The chat as a Gradio page: a conversation, a composer, and nothing that Gradio offers beside.
+
+What is drawn inside is `ui.render`'s; the behaviour around it is `assets/chat.js`. Who asks is
+taken from the server-side session of the request's cookie, never from a component's value.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterator, Sequence
+
+import gradio as gr
+
+from ui import render
+from ui.flow import converse
+from ui.ports import Assistant
+from ui.turn import View
+from ui.web_session import Session
+
+Find = Callable[[gr.Request], Session | None]
+Examples = Callable[[Sequence[str]], list[str]]
+_SIGNED_OUT = "You are not signed in any more; reload the page."
+
+
+class Page:
+    """The handlers behind the page's events.
+
+    `find` gives the session of a request; `examples` the questions to offer a reader of documents
+    with these sources.
+    """
+
+    def __init__(self, assistant: Assistant, find: Find, examples: Examples) -> None:
+        self._assistant, self._find, self._examples = assistant, find, examples
+
+    def restore(self, request: gr.Request) -> tuple[str, str]:
+        """What stands on the page when it is loaded: the conversation so far, or the welcome."""
+        session = self._find(request)
+        if session is None:
+            return render.note(_SIGNED_OUT), ""
+        if session.conversation.shown:
+            return _joined(session.conversation.shown), ""
+        sources = [document.source for document in self._assistant.documents(session.asker)]
+        return render.welcome(self._examples(sources), len(sources)), ""
+
+    def ask(self, text: str, request: gr.Request) -> Iterator[tuple[object, ...]]:
+        """Updates of (conversation, live turn, question, ask, stop) until the answer is whole."""
+        session = self._find(request)
+        if session is None:
+            yield (gr.skip(), render.note(_SIGNED_OUT), *_composer(busy=False, text=text))
+            return
+        if not text.strip():
+            yield (gr.skip(), gr.skip(), *_composer(busy=False, text=""))
+            return
+        earlier = _joined(session.conversation.shown)
+        view = View(0, text)
+        for view in converse(self._assistant, session, text.strip()):
+            yield (earlier, render.turn(view), *_composer(busy=not view.done))
+
+    def stop(self, request: gr.Request) -> None:
+        """Stop the answer that is being written."""
+        session = self._find(request)
+        if session is not None:
+            session.conversation.stop.set()
+
+    def renew(self, request: gr.Request) -> tuple[str, str]:
+        """A new conversation: earlier questions are no context any more."""
+        session = self._find(request)
+        if session is not None:
+            session.conversation.clear()
+        return self.restore(request)
+
+
+def _joined(turns: list[str]) -> str:
+    return f'<div class="turns">{"".join(turns)}</div>' if turns else ""
+
+
+def _composer(*, busy: bool, text: str = "") -> tuple[object, object, object]:
+    return (
+        gr.update(value=text, interactive=not busy),
+        gr.update(visible=not busy),
+        gr.update(visible=busy),
+    )
+
+
+def build(page: Page, who: str) -> gr.Blocks:
+    """The Gradio page. `who` is shown beside the sign-out button."""
+    with gr.Blocks(title="Cloister", analytics_enabled=False, fill_width=True) as blocks:
+        with gr.Row(elem_id="cl-top"):
+            gr.Markdown(_head(who), elem_id="cl-head", latex_delimiters=[])
+            new = gr.Button("New conversation", elem_id="cl-new", size="sm")
+        with gr.Column(elem_id="cl-talk"):
+            shown = _words("cl-shown")
+            live = _words("cl-live")
+        with gr.Row(elem_id="cl-composer"):
+            question = gr.Textbox(
+                elem_id="cl-question",
+                label="Your question",
+                show_label=False,
+                container=False,
+                placeholder="Ask about your documents",
+                lines=1,
+                max_lines=6,
+                scale=1,
+            )
+            ask = gr.Button("Ask", elem_id="cl-ask", variant="primary", scale=0)
+            stop = gr.Button("Stop", elem_id="cl-stop", visible=False, scale=0)
+        _wire(page, blocks, (shown, live, question, ask, stop, new))
+    # One answer at a time per session is seen to by the session; the model has a queue of its own.
+    blocks.queue(default_concurrency_limit=16, max_size=64, api_open=False)
+    return blocks
+
+
+def _words(name: str) -> gr.Markdown:
+    """A place for `ui.render`'s HTML; the browser cleans it once more, formulas stay off."""
+    return gr.Markdown("", elem_id=name, latex_delimiters=[], sanitize_html=True, show_label=False)
+
+
+def _wire(page: Page, blocks: gr.Blocks, parts: tuple[gr.Component, ...]) -> None:
+    shown, live, question, ask, stop, new = parts
+    quiet = {"api_visibility": "private", "show_progress": "hidden"}
+    everything = [shown, live, question, ask, stop]
+    blocks.load(page.restore, None, [shown, live], **quiet)
+    for event in (ask.click, question.submit):
+        event(page.ask, question, everything, trigger_mode="once", **quiet)
+    stop.click(page.stop, None, None, **quiet)
+    new.click(page.renew, None, [shown, live], **quiet)
+
+
+def _head(who: str) -> str:
+    return (
+        '<div class="brand"><span class="mark"></span><span class="name">Cloister</span></div>'
+        f'<div class="account"><span class="who">{html.escape(who)}</span>'
+        '<button type="button" id="cl-theme" title="Light or dark">Light or dark</button>'
+        '<button type="button" id="cl-signout" title="Sign out">Sign out</button></div>'
+    )

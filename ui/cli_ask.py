@@ -1,0 +1,185 @@
+"""`cloister search` and `cloister ask`."""
+
+from __future__ import annotations
+
+import json as json_format
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assistant.answer import Answer, Question, Verdict
+from ui import failures, terminal
+from ui.context import shared
+from ui.errors import SomeFailed, UsageError
+
+if TYPE_CHECKING:
+    from assistant.pipeline import SearchReport
+    from ui.ports import Assistant
+
+Text = Annotated[str | None, typer.Argument(metavar="QUESTION", help="What you want to know.")]
+Queries = Annotated[
+    Path | None,
+    typer.Option(
+        "--queries",
+        metavar="FILE.jsonl",
+        help='Many questions: one {"_id", "text"} a line, answered in that order.',
+    ),
+]
+In = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--collection", metavar="NAME", help="Only this collection; may be given several times."
+    ),
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="One JSON object a line to stdout, nothing else.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question of the command line (`id` None) or of a file."""
+
+    text: str
+    id: str | None = None
+
+    def labelled(self, result: dict[str, object]) -> dict[str, object]:
+        """`result`, with the `_id` first if the question came from a file."""
+        return result if self.id is None else {"_id": self.id, **result}
+
+
+def search(
+    context: typer.Context,
+    question: Text = None,
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many passages.")] = 10,
+    collection: In = None,
+    queries: Queries = None,
+    json: Json = False,
+) -> None:
+    """Find the passages nearest to a question, without a language model."""
+    from ui import composition, show_answer
+
+    wanted = list(_wanted(question, queries))
+    for query in wanted:
+        if not query.text.strip():
+            raise UsageError("The question is empty: type what you want to find.")
+    with composition.assistant(shared(context).home) as assistant:
+        for query in wanted:
+            report = assistant.search(_question(query, collection), k)
+            if json:
+                terminal.say_json(query.labelled(search_json(query.text, report)))
+            else:
+                show_answer.passages(terminal.out(), query.text, report.passages)
+
+
+def ask(
+    context: typer.Context,
+    question: Text = None,
+    collection: In = None,
+    queries: Queries = None,
+    json: Json = False,
+) -> None:
+    """Answer a question from the documents, with the exact place for every statement."""
+    from ui import composition
+
+    wanted = list(_wanted(question, queries))
+    not_answered = 0
+    with composition.assistant(shared(context).home) as assistant:
+        for query in wanted:
+            answer = _answered(assistant, _question(query, collection), query, json)
+            not_answered += answer.verdict in (Verdict.REFUSED, Verdict.FAILED)
+            if queries is None:
+                _end_with(answer)
+    if not_answered:
+        raise SomeFailed(
+            f"{not_answered} of {len(wanted)} questions could not be taken or answered; "
+            "their lines say why."
+        )
+
+
+def _answered(assistant: Assistant, question: Question, query: Query, json: bool) -> Answer:
+    from ui import show_answer
+
+    if json:
+        answer = assistant.ask(question)
+        terminal.say_json(query.labelled(answer_json(answer)))
+        return answer
+    console = terminal.out()
+    answer = show_answer.watched(console, assistant.stream(question), question.text)
+    if query.id is not None:
+        console.print(f"\n{terminal.visible(query.text)}", style="bold")
+    if answer.verdict is not Verdict.REFUSED:
+        show_answer.answer(console, answer)
+    return answer
+
+
+def _end_with(answer: Answer) -> None:
+    """A single question that was not taken ends the command with its sentence and code."""
+    sentence = answer.explanation or answer.text
+    if answer.verdict is Verdict.REFUSED:
+        raise UsageError(sentence)
+    if answer.verdict is Verdict.FAILED:
+        terminal.complain(sentence)
+        raise typer.Exit(failures.INDEX_UNAVAILABLE)
+
+
+def _question(query: Query, collections: list[str] | None) -> Question:
+    from ui import composition
+
+    narrowed = frozenset(collections) if collections else None
+    return Question(query.text, composition.terminal_asker(), collections=narrowed)
+
+
+def _wanted(question: str | None, queries: Path | None) -> Iterator[Query]:
+    if (question is None) == (queries is None):
+        raise UsageError("Give either one question or --queries FILE.jsonl.")
+    if question is not None:
+        yield Query(question)
+    if queries is not None:
+        yield from read_queries(queries)
+
+
+def read_queries(path: Path) -> Iterator[Query]:
+    """The questions of a JSON Lines file. Raises UsageError naming file, line and what is wrong."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise UsageError(
+            f"The file {path} cannot be read ({error.strerror}); check the path."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"The file {path} is not UTF-8 text; save it as UTF-8.") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json_format.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise UsageError(f"Line {number} of {path} is not JSON; correct it.") from error
+        text = value.get("text") if isinstance(value, dict) else None
+        if not isinstance(text, str) or not isinstance(value.get("_id"), (str, int)):
+            raise UsageError(f'Line {number} of {path} needs "_id" and "text"; add them.')
+        yield Query(text, str(value["_id"]))
+
+
+def search_json(question: str, report: SearchReport) -> dict[str, object]:
+    """What `search --json` prints. The keys are an interface."""
+    keys = ("rank", "score", "document", "source", "page", "chunk", "start", "end", "text")
+    hits = [{key: getattr(hit, key) for key in keys} for hit in report.passages]
+    return {"question": question, "hits": hits, "timings": dict(report.timings)}
+
+
+def answer_json(answer: Answer) -> dict[str, object]:
+    """What `ask --json` prints. The keys are an interface."""
+    keys = ("number", "document", "source", "page", "start", "end", "quote")
+    return {
+        "verdict": answer.verdict.value,
+        "text": answer.text,
+        "citations": [{key: getattr(c, key) for key in keys} for c in answer.citations],
+        "model": answer.model,
+        "record": answer.record,
+        "timings": dict(answer.timings),
+    }

@@ -1,0 +1,240 @@
+"""The commands below `cloister audit`. Each look at the log is itself recorded in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ui import terminal
+from ui.context import shared
+from ui.errors import UsageError
+
+if TYPE_CHECKING:
+    from audit.report import Report
+    from audit.review import Shown
+
+app = typer.Typer(help="Read and verify the audit log.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="JSON to stdout, nothing else.")]
+DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
+
+
+def _require_log(home: Path) -> Path:
+    """The log's folder. Raises LogMissingError: looking at a log must not begin a new one."""
+    from audit.errors import LogMissingError
+
+    folder = home / "audit"
+    if not (folder / "log.db").is_file():
+        raise LogMissingError(folder)
+    return folder
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    checkpoint: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--checkpoint", metavar="FILE", help="A checkpoint kept elsewhere; may be repeated."
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Prove that no record was changed, removed or put in.
+
+    The state is OK, UNSEALED_TAIL, TORN_TAIL(recovered) or TAMPERED; only the last ends with 7.
+    """
+    home = shared(context).home
+    notes = [(str(path), _read(path)) for path in checkpoint or []]
+    report = _verified(home, _require_log(home), notes)
+    if json:
+        terminal.say_json(report.as_json())
+    else:
+        from rich.text import Text
+
+        style = "bold red" if report.exit_code else "bold green"
+        console = terminal.out()
+        console.print(Text(report.headline(), style=style))
+        console.print(Text(terminal.visible(report.explanation())))
+    raise typer.Exit(report.exit_code)
+
+
+def _verified(home: Path, folder: Path, notes: Sequence[tuple[str, bytes]]) -> Report:
+    """The report, recorded in the log unless the log is in no state to take a record."""
+    from audit import review
+    from audit.errors import AuditError
+    from audit.keys import read_verifier_keys
+    from audit.report import State
+    from audit.verify import verify_log
+    from ui import composition
+
+    # First as it lies there: opening a log mends what a crash left, which must be seen before.
+    found = verify_log(folder, read_verifier_keys(folder / "keys"), notes)
+    if found.state is State.TAMPERED:
+        terminal.complain("The log was not opened, so this verification is not recorded in it.")
+        return found
+    try:
+        with composition.log(home) as log:
+            recorded = review.verify(log, composition.actor_of(composition.terminal_asker()), notes)
+    except AuditError as error:
+        if error.exit_code != 7:
+            raise
+        terminal.complain(f"This verification could not be recorded: {error}")
+        return found
+    return found if found.state is State.TORN_TAIL else recorded
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"The checkpoint {path} cannot be read ({error.strerror}); check the path."
+        ) from error
+
+
+@app.command("list")
+def list_records(
+    context: typer.Context,
+    type: Annotated[
+        str | None, typer.Option("--type", metavar="TYPE", help="Such as answer.released, ingest.*")
+    ] = None,
+    since: Annotated[
+        datetime | None, typer.Option("--since", formats=DATES, help="From this moment on (UTC).")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option("--until", formats=DATES, help="Before this moment (UTC).")
+    ] = None,
+    request: Annotated[
+        str | None, typer.Option("--request", metavar="ID", help="All records of one request.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, max=100_000, help="The newest so many.")
+    ] = 50,
+    json: Json = False,
+) -> None:
+    """List records, the newest last. Payloads stay sealed."""
+    import dataclasses
+
+    from audit import review
+    from ui import composition
+
+    home = shared(context).home
+    _require_log(home)
+    with composition.log(home) as log:
+        found = review.list(
+            log,
+            composition.actor_of(composition.terminal_asker()),
+            type=type,
+            since=since.replace(tzinfo=UTC) if since else None,
+            until=until.replace(tzinfo=UTC) if until else None,
+            request_id=request,
+            limit=limit,
+        )
+    if json:
+        for entry in found:
+            terminal.say_json(dataclasses.asdict(entry))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("Number", "Time (UTC)", "Type", "Who", "Payload"):
+        table.add_column(name, justify="right" if name == "Number" else "left")
+    for entry in found:
+        cells = (str(entry.seq), entry.time[:19], entry.type, entry.actor_id, entry.payload)
+        table.add_row(*(Text(terminal.visible(cell)) for cell in cells))
+    terminal.out().print(table)
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    record: Annotated[str, typer.Argument(metavar="RECORD", help="Number or id of a record.")],
+    json: Json = False,
+) -> None:
+    """Show one record in full, its payload opened."""
+    from audit import review
+    from ui import composition
+
+    home = shared(context).home
+    _require_log(home)
+    key = int(record) if record.isascii() and record.isdigit() else record
+    with composition.log(home) as log:
+        found = review.show(log, composition.actor_of(composition.terminal_asker()), key)
+    values: dict[str, object] = {
+        "record": _entry(found),
+        "envelope": dict(found.envelope),
+        "payload": None if found.payload is None else dict(found.payload),
+        "erased": found.erased,
+    }
+    if json:
+        terminal.say_json(values)
+    else:
+        _print_record(values)
+
+
+def _entry(found: Shown) -> dict[str, object]:
+    import dataclasses
+
+    return dataclasses.asdict(found.entry)
+
+
+def _print_record(values: dict[str, object]) -> None:
+    import json
+
+    for name in ("envelope", "payload"):
+        text = json.dumps(values[name], ensure_ascii=False, indent=2, sort_keys=True)
+        if name == "payload" and values["payload"] is None:
+            text = "erased" if values["erased"] else "none"
+        typer.echo(f"{name.capitalize()}:\n{terminal.visible(text)}")
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file to write to.")],
+    first: Annotated[int, typer.Option("--from", min=0, help="Number of the first record.")] = 0,
+    last: Annotated[
+        int | None, typer.Option("--to", min=0, help="Number of the last record.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write records with their proofs to a file that can be verified anywhere."""
+    from audit import review
+    from ui import composition
+
+    home = shared(context).home
+    _require_log(home)
+    with composition.log(home) as log:
+        actor = composition.actor_of(composition.terminal_asker())
+        done = review.export(log, actor, file, first, last)
+    if json:
+        terminal.say_json(done.as_json())
+    else:
+        typer.echo(
+            f"Wrote records {done.first} to {done.last} ({done.count}) to "
+            f"{terminal.visible(str(file))}; digest {done.digest}."
+        )
+
+
+@app.command()
+def checkpoint(
+    context: typer.Context,
+    json: Json = False,
+) -> None:
+    """Seal the log now and print the signed checkpoint, to be kept off this machine."""
+    from ui import composition
+
+    home = shared(context).home
+    _require_log(home)
+    with composition.log(home) as log:
+        note = log.seal()
+    if json:
+        terminal.say_json({"checkpoint": note})
+    else:
+        typer.echo(note, nl=not note.endswith("\n"))

@@ -1,0 +1,121 @@
+"""What this package needs of the others, by shape, so that the tests can stand in for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from assistant.answer import Answer, Asker, Event, Question
+
+if TYPE_CHECKING:
+    from assistant.pages import PageView
+    from assistant.pipeline import SearchReport
+
+
+class Answers(Protocol):
+    """Answering, as it happens."""
+
+    def stream(self, question: Question) -> Iterator[Event]:
+        """Stages, released sentences, and one answer at the end."""
+        ...
+
+
+class Pages(Protocol):
+    """Pages of documents, for those who may read them."""
+
+    def page_view(
+        self, asker: Asker, document: str, page: int, spans: tuple[tuple[int, int], ...] = ()
+    ) -> PageView:
+        """A page with `spans` of its text marked; recorded before it is returned."""
+        ...
+
+
+class Listing(Protocol):
+    """A document, as far as the chat's first page needs it."""
+
+    @property
+    def source(self) -> str: ...
+
+
+class Assistant(Answers, Pages, Protocol):
+    """The use cases that a person meets."""
+
+    def ask(self, question: Question) -> Answer:
+        """The answer, once complete."""
+        ...
+
+    def search(self, question: Question, k: int = 10) -> SearchReport:
+        """The nearest passages, without a model."""
+        ...
+
+    def documents(self, asker: Asker) -> Sequence[Listing]:
+        """The documents that the asker may read."""
+        ...
+
+
+class DocumentLine(Protocol):
+    """A document as `ingest list` shows it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def collection(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def media_type(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def pages(self) -> int: ...
+    @property
+    def chunks(self) -> int: ...
+    @property
+    def added_at(self) -> str: ...
+
+
+class CollectionCounts(Protocol):
+    """A collection as `ingest status` shows it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def groups(self) -> frozenset[str]: ...
+    @property
+    def documents(self) -> int: ...
+    @property
+    def superseded(self) -> int: ...
+    @property
+    def pages(self) -> int: ...
+    @property
+    def chunks(self) -> int: ...
+    @property
+    def failed_sources(self) -> int: ...
+    @property
+    def lexical_lag(self) -> int: ...
+    @property
+    def chroma_lag(self) -> int | None: ...
+
+
+class FailedLine(Protocol):
+    """A source whose last attempt failed; `error` is one sentence."""
+
+    @property
+    def collection(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def error(self) -> str: ...
+
+
+class ProblemLine(Protocol):
+    """Something that `ingest verify` found."""
+
+    @property
+    def where(self) -> str: ...
+    @property
+    def what(self) -> str: ...
+    @property
+    def repaired(self) -> bool: ...
