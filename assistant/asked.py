@@ -43,6 +43,7 @@ _JOIN = re.compile(
 )
 _COMPARES = re.compile(r"\b(?:compare|differ|difference|longer|shorter|higher|lower)\b", re.I)
 _PLAIN_JOIN = re.compile(r",?\s+(?:and|than|with|from|or)\s+", re.IGNORECASE)
+_SHORTENED = re.compile(r"\bhow (?:much|many|long)\s+(?:to|for|in|at|from|if)\b", re.IGNORECASE)
 _QUESTION_WORD = re.compile(r"\b(?:wh(?:at|ich|o|om|ose|en|ere|y)|how)\b", re.IGNORECASE)
 
 
@@ -104,10 +105,12 @@ def _parts(text: str) -> tuple[Asked, ...]:
     first = telling[0]
     parts = [_single(first, (), "")]
     for piece in telling[1:]:
-        leans = _PRONOUN.search(piece) or not _QUESTION_WORD.search(piece)
+        shortened = _SHORTENED.search(piece)
+        leans = shortened or _PRONOUN.search(piece) or not _QUESTION_WORD.search(piece)
         own = keys(piece)
         carried = {t.key: t.text for t in terms(first) if t.key not in own and not is_light(t.key)}
-        parts.append(_single(piece, tuple(carried.values()) if leans else (), first))
+        made = _single(piece, tuple(carried.values()) if leans else (), first)
+        parts.append(replace(made, kinds=parts[0].kinds) if shortened else made)
     return tuple(parts)
 
 

@@ -37,6 +37,7 @@ _NUMBER = re.compile(r"(?:§\s*)?(\d+(?:\.\d+)*)[.)]?\s")
 _OPENING = 240  # characters of a page in which it says what it is
 _OLD = 0.12  # what a superseded page loses, unless the question may be about the past
 _SIMILARITY, _COVERAGE, ANSWERS, _RETRIEVED = 0.45, 0.35, 0.12, 0.08
+_CLAUSE = 0.1  # what the very clause that was asked for gains
 _IN_CONTEXT, _NEARBY = 0.6, 0.25  # what a question's word counts for beside the unit itself
 
 
@@ -174,18 +175,21 @@ def covered(
     return got / whole
 
 
-def _restated(asked: Asked, unit: Unit, found: Sequence[Fact]) -> frozenset[str]:
-    """Words of the question's facts that the unit states in other words ("two years" for "24
-    months"), or that name the clause that the unit is ("clause 12.1")."""
+def _is_clause(asked: Asked, unit: Unit) -> bool:
+    """Whether the unit opens with the number of a clause that the question names."""
     number = _NUMBER.match(unit.plain)
+    return number is not None and any(
+        fact.kind is FactKind.IDENTIFIER and fact.value.split(" ")[-1] == number.group(1)
+        for fact in asked.facts
+    )
+
+
+def _restated(asked: Asked, found: Sequence[Fact]) -> frozenset[str]:
+    """Words of the question's facts that `found` states, perhaps in other words ("two years" for
+    "24 months")."""
     restated: set[str] = set()
     for fact in asked.facts:
-        is_place = (
-            fact.kind is FactKind.IDENTIFIER
-            and number is not None
-            and fact.value.split(" ")[-1] == number.group(1)
-        )
-        if is_place or any(facts.entails(fact, other) for other in found):
+        if any(facts.entails(fact, other) for other in found):
             restated |= keys(asked.text[fact.start : fact.end])
     return frozenset(restated)
 
@@ -232,7 +236,7 @@ def rank(
     ranked = []
     for candidate, cosine in zip(found, cosines, strict=True):
         stated = facts.extract(candidate.unit.plain)
-        also = _restated(asked, candidate.unit, stated)
+        also = _restated(asked, stated)
         own = covered(asked.keys, candidate, weigh, also)
         carried = covered(asked.carried_keys, candidate, weigh) if asked.carried_keys else own
         coverage = (2 * own + carried) / 3
@@ -242,6 +246,7 @@ def rank(
             + _COVERAGE * coverage
             + ANSWERS * answers
             + _RETRIEVED * hits[candidate.hit].score
+            + _CLAUSE * _is_clause(asked, candidate.unit)
             - _OLD * (candidate.outdated and not past)
         )
         ranked.append(Evidence(candidate, float(cosine), coverage, answers, score))

@@ -31,7 +31,7 @@ _RULES: tuple[tuple[re.Pattern[str], frozenset[Kind]], ...] = tuple(
             (Kind.DURATION,),
         ),
         (
-            rf"\bwhen\b(?= (?:is|was|are|were|did|does|do|will|may|must|should|can) )|^when\b"
+            rf"\bwhen\b(?= (?:is|was|are|were|did|does|do|will|may|must|should|can) )"
             rf"|{_WHICH}(?:date|day|year|month)\b",
             (Kind.DATE, Kind.DURATION, Kind.TIME),
         ),

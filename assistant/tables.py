@@ -19,6 +19,7 @@ _WIDE = 0.8  # a gap of this many line heights separates columns
 _NEAR = 3.0  # lines of one table are no further apart than this many line heights
 _SLACK = 4.0  # points by which what stands under one another may differ
 _NUMBERING = re.compile(r"(?:§\s*)?\d+(?:\.\d+)*[.)]?|\(?[a-z]\)|\(?[ivx]+\)|[-•●▪*–]")
+_CODE = re.compile(r"[A-Z]{0,4}-?\d[\d.-]*")
 _FIGURE = re.compile(r"\d")
 
 
@@ -192,10 +193,13 @@ def _rows(page: Page, lines: Sequence[_Line], columns: Sequence[_Column]) -> Ite
 
 
 def names_columns(first: Row) -> bool:
-    """Whether a table's first row names its columns: short cells without figures, or more than two
-    of them. "Document: SOP-012" opens a list of two columns, not a table with a header."""
+    """Whether a table's first row names its columns: its first cell is no code or number, and its
+    cells are short and without figures, or more than two. "Document: SOP-012" opens a list of two
+    columns, and a table that goes on from the page before has no header."""
+    if len(first.cells) < 2 or _CODE.fullmatch(first.cells[0]):
+        return False
     plain = all(len(cell) <= 40 and not _FIGURE.search(cell) for cell in first.cells)
-    return len(first.cells) > 2 or (len(first.cells) == 2 and plain)
+    return len(first.cells) > 2 or plain
 
 
 def find(page: Page) -> tuple[Table, ...]:

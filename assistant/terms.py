@@ -43,7 +43,7 @@ _IRREGULAR = {
     "shown": "show", "known": "know", "knew": "know", "drawn": "draw", "seen": "see",
     "broken": "break", "people": "person", "children": "child", "staff": "staff", "men": "man",
     "women": "woman", "analyses": "analysis", "criteria": "criterion", "retention": "retain",
-    "approval": "approve", "notice": "notify", "payment": "pay", "disposal": "dispose",
+    "approval": "approve", "complaint": "complain", "notice": "notify", "payment": "pay", "disposal": "dispose",
     "decision": "decide", "erasure": "erase", "submission": "submit", "reception": "receive",
     "receipt": "receive", "destruction": "destroy", "losses": "loss",
     "third": "three", "fourth": "four", "fifth": "five",

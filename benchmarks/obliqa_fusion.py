@@ -39,7 +39,7 @@ class Prepared:
 
     def __init__(self, inner: Embedder, questions: Iterable[str]) -> None:
         self._inner = inner
-        texts = list(questions)
+        texts = [question.strip() for question in questions]  # as search asks them
         self._known = dict(zip(texts, inner.embed_passages(texts), strict=True))
 
     @property

@@ -22,7 +22,7 @@ from index.context import searchable_text
 from index.document import Chunk
 from ingest.pages import Kind, ReadPage
 
-SPLITTER = "cloister-1"
+SPLITTER = "cloister-2"
 
 CountTokens = Callable[[Sequence[str]], Sequence[int]]
 """Tokens of each text, the markers at its two ends included."""
@@ -60,6 +60,7 @@ class _Unit:
     block: int  # which block of the page it belongs to
     path: tuple[str, ...]  # the headings above it, and it itself if it is one
     header: str = ""  # a table row's column heads
+    part: int = 0  # of the page, whose parts running heads and feet keep from each other
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,9 @@ def _chunk(
 
 
 def cut(item: Cut, count: CountTokens, window: Window) -> tuple[Chunk, ...]:
-    """The chunks of one document, page by page; every character but white space is in one."""
+    """The chunks of one document, page by page; every character is in one, but for white space
+    and running heads and feet.
+    """
     measure = _Measure(count, count([""])[0])
     titled = measure([item.title])[0] if item.title.strip() else 0
     room = max(window.limit - measure.markers - titled, _LEAST_TOKENS)
@@ -170,7 +173,11 @@ def _units(
     sizes = measure([text[block.start : block.end] for block in read.blocks])
     units: list[_Unit] = []
     header = ""
+    part = 0
     for index, (block, size) in enumerate(zip(read.blocks, sizes, strict=True)):
+        if block.kind is Kind.RUNNING:
+            part += 1
+            continue
         body = text[block.start : block.end]
         if block.kind is Kind.HEADING:
             above = (*(entry for entry in above if entry[0] < block.level), (block.level, body))
@@ -182,7 +189,9 @@ def _units(
         whole = size <= (target if block.kind is Kind.ROW else most)
         spans = [(0, len(body), size)] if whole else _split(body, measure, most)
         units.extend(
-            _Unit(block.start + start, block.start + end, block.kind, tokens, index, path, own)
+            _Unit(
+                block.start + start, block.start + end, block.kind, tokens, index, path, own, part
+            )
             for start, end, tokens in spans
         )
     return units, above
@@ -270,6 +279,9 @@ def _packed(units: Sequence[_Unit], rooms: Sequence[int], enough: int) -> Iterat
     group: list[_Unit] = []
     size, limit = 0, 0
     for unit, room in zip(units, rooms, strict=True):
+        if group and group[-1].part != unit.part:
+            yield group
+            group, size = [], 0
         limit = min(limit, room) if group else room
         opens = unit.kind is Kind.HEADING and size >= enough
         if group and (opens or size + unit.tokens > limit):

@@ -24,12 +24,15 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class Kind(StrEnum):
-    """What a block of a page is. A row is never cut; a heading opens a section."""
+    """What a block of a page is. A row is never cut; a heading opens a section; a running head or
+    foot is text of the page, but of no chunk.
+    """
 
     TEXT = "text"
     HEADING = "heading"
     HEADER_ROW = "header_row"
     ROW = "row"
+    RUNNING = "running"
 
 
 @dataclass(frozen=True, slots=True)

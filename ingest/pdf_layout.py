@@ -21,6 +21,9 @@ _HEADING_GAP = 0.4  # and two lines of one heading stand this close
 _MARGIN = 40.0  # points; a bold heading starts this close to the left edge of the text
 _SHORT = 0.75  # of the text's width: a numbered line this long may go on in the next
 _RUNNING = 3  # a line that stands on so many pages, and on a fifth of them, is a running head
+_EDGE = 0.12  # of a page's height, at its top and at its foot, where running heads stand,
+_EDGE_LINES = 2  # as do the first and the last so many lines: a page may end far above its foot
+_USUAL = 0.4  # of the pages must show a line there, its digits apart, for it to be one
 _ROW_LINES = 8  # lines that a cell has at most
 _ROW_CELLS = 40  # and lines that a row has
 _LEVELS = 4  # sizes of type told apart
@@ -92,8 +95,51 @@ def typography(pages: Sequence[Sequence[Line]]) -> Typography:
     return Typography(body, tuple(sorted(sizes, reverse=True)), running)
 
 
-def blocks(lines: Sequence[Line], style: Typography) -> tuple[Block, ...]:
-    """The blocks of one page: headings, rows, and paragraphs made of neighbouring lines."""
+def running_lines(pages: Sequence[tuple[float, Sequence[Line]]]) -> list[frozenset[int]]:
+    """For each page (its height in points, its lines) which lines are running heads or feet.
+
+    Such a line stands near the top or the foot of many pages and differs there by its digits
+    only: "Page 3 of 8". A page that would hold nothing else keeps its lines: they are its text.
+    """
+    named = [_edge_names(height, lines) for height, lines in pages]
+    occurs = Counter(name for names in named for name in set(names) if name)
+    often = max(_RUNNING, round(_USUAL * len(pages)))
+    found = [
+        frozenset(at for at, name in enumerate(names) if name and occurs[name] >= often)
+        for names in named
+    ]
+    return [
+        running if len(running) < len(names) else frozenset()
+        for running, names in zip(found, named, strict=True)
+    ]
+
+
+def _edge_names(height: float, lines: Sequence[Line]) -> list[str]:
+    """What each line at an edge of a page has in common with those of other pages; else ""."""
+    downwards = sorted(range(len(lines)), key=lambda at: lines[at].top)
+    first, last = set(downwards[:_EDGE_LINES]), set(downwards[-_EDGE_LINES:])
+    names = []
+    for at, line in enumerate(lines):
+        top = at in first or line.bottom <= _EDGE * height
+        foot = at in last or line.top >= (1 - _EDGE) * height
+        name = re.sub(r"\d+|\b[ivxl]+\b", "#", line.text)
+        names.append(f"{'top' if top else 'foot'} {name}" if top or foot else "")
+    return names
+
+
+def blocks(
+    lines: Sequence[Line], style: Typography, running: frozenset[int] = frozenset()
+) -> tuple[Block, ...]:
+    """The blocks of one page: headings, rows, and paragraphs made of neighbouring lines.
+
+    The lines at the indices in `running` become blocks of their own.
+    """
+    heads = [Block(lines[at].start, lines[at].end, Kind.RUNNING) for at in running]
+    body = _body_blocks([line for at, line in enumerate(lines) if at not in running], style)
+    return tuple(sorted([*heads, *body], key=lambda block: block.start))
+
+
+def _body_blocks(lines: Sequence[Line], style: Typography) -> list[Block]:
     margin = min((line.left for line in lines), default=0.0)
     far = margin + _SHORT * (max((line.right for line in lines), default=0.0) - margin)
     found: list[Block] = []
@@ -113,7 +159,7 @@ def blocks(lines: Sequence[Line], style: Typography) -> tuple[Block, ...]:
             else:
                 found.append(Block(line.start, line.end, kind, level))
         before, row_before = line, row
-    return tuple(found)
+    return found
 
 
 def rows(lines: Sequence[Line]) -> list[int]:

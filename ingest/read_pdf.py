@@ -19,7 +19,7 @@ import pypdfium2.raw as pdfium
 
 from ingest.errors import Failure, ReadFailure
 from ingest.pages import Page, ReadDocument, ReadPage, clean
-from ingest.pdf_layout import Edges, Line, blocks, typography, word_boxes
+from ingest.pdf_layout import Edges, Line, blocks, running_lines, typography, word_boxes
 
 MEDIA_TYPE = "application/pdf"
 
@@ -48,7 +48,11 @@ def read(data: bytes, passwords: Sequence[str] = (), max_pages: int = 20_000) ->
     finally:
         pdf.close()
     style = typography([lines for _, lines in drawn])
-    pages = tuple(ReadPage(page, blocks(lines, style)) for page, lines in drawn)
+    edges = running_lines([(page.height, lines) for page, lines in drawn])
+    pages = tuple(
+        ReadPage(page, blocks(lines, style, running))
+        for (page, lines), running in zip(drawn, edges, strict=True)
+    )
     return ReadDocument(MEDIA_TYPE, title, pages)
 
 

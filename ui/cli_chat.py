@@ -10,7 +10,7 @@ import typer
 
 from ui import terminal
 from ui.context import shared
-from ui.errors import PortTaken, UsageError
+from ui.errors import PortTaken, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,14 +20,9 @@ if TYPE_CHECKING:
 
     from ui.web_session import Sessions
 
-HERE = "127.0.0.1"
-
 
 def chat(
     context: typer.Context,
-    host: Annotated[
-        str, typer.Option("--host", help="Address to listen on; only 127.0.0.1 for now.")
-    ] = HERE,
     port: Annotated[
         int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")
     ] = 7860,
@@ -38,14 +33,10 @@ def chat(
     """Open the chat in the browser, through a sign-in link that works once."""
     from ui import composition
 
-    if host not in (HERE, "localhost"):
-        raise UsageError(
-            f"The chat listens on {HERE} only, not on {host}: leave out --host, and reach it from "
-            "another machine through an SSH tunnel to that port."
-        )
     home = shared(context).home
-    _require_free(port)
     settings = composition.check_settings(home)
+    address = _address(settings.host)
+    _require_free(address, port)
     with composition.log(home) as log, composition.assistant_with(home, log) as assistant:
         import uvicorn
 
@@ -59,6 +50,7 @@ def chat(
             log=log,
             sessions=sessions,
             port=port,
+            address=address,
             actor_of=composition.actor_of,
             examples=lambda sources: examples.offered(settings.examples, sources),
             session_seconds=round(settings.session_hours * 3600),
@@ -67,7 +59,7 @@ def chat(
         app = create_app(chat, composition.user_name())
         config = uvicorn.Config(
             app,
-            host=HERE,
+            host=address,
             port=port,
             log_level="warning",
             access_log=False,  # it would write the sign-in token into a terminal's history
@@ -76,9 +68,9 @@ def chat(
             timeout_graceful_shutdown=3,
         )
         server = uvicorn.Server(config)
-        _announce(
-            server, lambda: _print_link(sessions, port, settings.signin_minutes), home, no_open
-        )
+        quiet = no_open or not settings.open_browser
+        base = f"http://{address}:{port}"
+        _announce(server, lambda: _print_link(sessions, base, settings.signin_minutes), home, quiet)
         signal.signal(signal.SIGTERM, _end)  # the server raises it again once it has stopped
         server.run()
 
@@ -88,23 +80,45 @@ def _end(*_: object) -> None:
     raise SystemExit(0)
 
 
-def _require_free(port: int) -> None:
+def _address(host: str) -> str:
+    """The address to listen on; there is no 'every address', and none that the world can reach.
+
+    Raises:
+        SettingsError: no address, or not a loopback or private one of IPv4.
+    """
+    import ipaddress
+
+    try:
+        address = ipaddress.IPv4Address("127.0.0.1" if host == "localhost" else host)
+        allowed = not address.is_unspecified and (address.is_loopback or address.is_private)
+    except ValueError:
+        allowed = False
+    if not allowed:
+        raise SettingsError(
+            f"The chat does not listen on {host}, because its pages travel unencrypted: set `host` "
+            "in the [ui] table of cloister.toml to 127.0.0.1 and reach it through an SSH tunnel, "
+            "or to a private address of a network that only trusted machines share."
+        )
+    return str(address)
+
+
+def _require_free(address: str, port: int) -> None:
     import socket
 
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HERE, port))
+            probe.bind((address, port))
         except OSError as error:
             raise PortTaken(
                 f"Port {port} cannot be used ({error.strerror}); choose a free one with --port."
             ) from error
 
 
-def _print_link(sessions: Sessions, port: int, minutes: float) -> str:
+def _print_link(sessions: Sessions, base: str, minutes: float) -> str:
     from ui import composition
 
-    link = f"http://{HERE}:{port}/signin?token={sessions.new_link(composition.link_asker())}"
+    link = f"{base}/signin?token={sessions.new_link(composition.link_asker())}"
     typer.echo(
         f"Open this link to sign in; it works once, within {minutes:g} minutes:\n\n  {link}\n"
     )

@@ -29,6 +29,14 @@ class UiSettings(Section):
         description="Questions offered on the empty page; empty: those of the sample documents if "
         "these are ingested, else hints.",
     )
+    host: str = Field(
+        default="127.0.0.1",
+        description="Address that the chat listens on: 127.0.0.1, or a private address of this "
+        "machine such as a container's on a network without a way out.",
+    )
+    open_browser: bool = Field(
+        default=True, description="Whether the chat opens its sign-in link in a browser."
+    )
     signin_minutes: float = Field(
         default=10.0, gt=0.0, le=1440.0, description="How long a sign-in link can be used, minutes."
     )

@@ -46,6 +46,7 @@ class Chat:
     actor_of: Callable[[Asker], Actor]
     examples: chat_page.Examples
     session_seconds: int
+    address: str = "127.0.0.1"
 
     def session(self, request: Request | gr.Request) -> Session | None:
         """The session of a request's cookie."""
@@ -58,7 +59,7 @@ class Chat:
 
 
 def create_app(chat: Chat, who: str) -> FastAPI:
-    """The whole application, ready for a server bound to 127.0.0.1."""
+    """The whole application, ready for a server bound to `chat.address`."""
     # FastAPI would hand request data to a telemetry collector that environment variables name.
     silent: TelemetryConfig = {
         "tracing": False,
@@ -75,7 +76,7 @@ def create_app(chat: Chat, who: str) -> FastAPI:
         app,
         chat_page.build(page, who),
         path="/",
-        server_name="127.0.0.1",
+        server_name=chat.address,
         server_port=chat.port,
         theme=theme(),
         footer_links=[],
@@ -88,7 +89,13 @@ def create_app(chat: Chat, who: str) -> FastAPI:
         mcp_server=False,
         app_kwargs={"telemetry": silent},
     )
-    app.add_middleware(Guard, port=chat.port, sessions=chat.sessions, refuse=web_pages.refusal)
+    app.add_middleware(
+        Guard,
+        address=chat.address,
+        port=chat.port,
+        sessions=chat.sessions,
+        refuse=web_pages.refusal,
+    )
     return app
 
 

@@ -71,9 +71,11 @@ class Refusal:
     sentence: str
 
 
-def check_host(host: str, port: int) -> Refusal | None:
-    """Only this machine's own names: a foreign name that resolves here is DNS rebinding."""
-    if host.lower() in (f"127.0.0.1:{port}", f"localhost:{port}"):
+def check_host(host: str, port: int, address: str = "127.0.0.1") -> Refusal | None:
+    """Only the names of the address that is listened on: a foreign name that resolves to it is
+    DNS rebinding.
+    """
+    if host.lower() in (f"127.0.0.1:{port}", f"localhost:{port}", f"{address}:{port}"):
         return None
     return Refusal(421, "This address is not served here; use the link that the terminal shows.")
 
@@ -144,11 +146,13 @@ class Guard:
         self,
         app: ASGIApp,
         *,
+        address: str,
         port: int,
         sessions: Sign,
         refuse: Callable[[Refusal, bool], ASGIApp],
     ) -> None:
-        self._app, self._port, self._sessions, self._refuse = app, port, sessions, refuse
+        self._app, self._sessions, self._refuse = app, sessions, refuse
+        self._address, self._port = address, port
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -171,7 +175,8 @@ class Guard:
 
     def _check(self, method: str, path: str, headers: dict[str, str]) -> Refusal | None:
         host = headers.get("host", "")
-        refusal = check_host(host, self._port) or check_origin(method, headers.get("origin"), host)
+        refusal = check_host(host, self._port, self._address)
+        refusal = refusal or check_origin(method, headers.get("origin"), host)
         if refusal is not None or is_open(method, path):
             return refusal
         if self._sessions.find(secret_of(headers.get("cookie", ""), self._port)) is None:

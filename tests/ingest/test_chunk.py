@@ -46,10 +46,14 @@ def test_spans_are_exact_and_nothing_is_left_out(pages: tuple[ReadPage, ...], ti
     for read in pages:
         text = read.page.text
         covered = [False] * len(text)
+        running = [block for block in read.blocks if block.kind is Kind.RUNNING]
         for chunk in (one for one in found if one.page == read.page.number):
             assert text[chunk.start : chunk.end] == chunk.text
             assert chunk.text == chunk.text.strip() != ""
             covered[chunk.start : chunk.end] = [True] * (chunk.end - chunk.start)
+        for block in running:
+            assert not any(covered[block.start : block.end])
+            covered[block.start : block.end] = [True] * (block.end - block.start)
         assert not "".join(c for c, seen in zip(text, covered, strict=True) if not seen).strip()
 
 

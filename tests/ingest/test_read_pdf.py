@@ -152,3 +152,35 @@ def test_the_limit_on_pages_holds() -> None:
     with pytest.raises(ReadFailure) as caught:
         read_pdf.read(data, max_pages=2)
     assert caught.value.failure is Failure.TOO_MANY_PAGES
+
+
+def kinds(data: bytes) -> list[dict[str, Kind]]:
+    """For each page the kind of each of its lines that is a block of its own."""
+    return [
+        {read.page.text[block.start : block.end]: block.kind for block in read.blocks}
+        for read in read_pdf.read(data).pages
+    ]
+
+
+def test_running_heads_and_feet_are_told_from_the_text() -> None:
+    topics = ("Retention", "Disposal", "Legal holds", "Backups")
+    pages = [
+        [
+            (72, 780, "GR-POL-003 Data Retention Policy"),
+            (72, 600, f"{topic} is decided by the owner of the record."),
+            (72, 560, "Every owner keeps a list."),
+            (72, 520, "The list is reviewed once a year."),
+            (72, 20, f"Internal. Page {number} of 4"),
+        ]
+        for number, topic in enumerate(topics, start=1)
+    ]
+    for number, (topic, found) in enumerate(zip(topics, kinds(pdf(pages)), strict=True), start=1):
+        assert found["GR-POL-003 Data Retention Policy"] is Kind.RUNNING
+        assert found[f"Internal. Page {number} of 4"] is Kind.RUNNING
+        assert found[f"{topic} is decided by the owner of the record."] is Kind.TEXT
+        assert found["Every owner keeps a list."] is Kind.TEXT
+
+
+def test_a_page_of_nothing_else_keeps_its_lines() -> None:
+    found = kinds(pdf([[(72, 700, f"Ledger sheet {number}")] for number in range(1, 6)]))
+    assert all(Kind.RUNNING not in page.values() for page in found)

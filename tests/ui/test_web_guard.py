@@ -30,6 +30,11 @@ def test_this_machines_names_pass(host: str) -> None:
     assert check_host(host, PORT) is None
 
 
+def test_the_address_that_is_listened_on_passes() -> None:
+    assert check_host("172.28.7.2:7860", PORT, "172.28.7.2") is None
+    assert check_host("172.28.7.3:7860", PORT, "172.28.7.2") is not None
+
+
 @pytest.mark.parametrize(
     "host",
     ["", "127.0.0.1", "127.0.0.1:80", "evil.example:7860", "127.0.0.1.evil.example:7860",
