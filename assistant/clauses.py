@@ -113,7 +113,7 @@ def opposed(sentence: frozenset[str], evidence: frozenset[str]) -> str:
 
 def _segments(text: str, places: Sequence[Fact]) -> list[frozenset[str]]:
     """The words that go with each of several values of one kind: those that lead up to it, or,
-    where the text opens with a value, those that follow it."""
+    where little stands before the first value, those that follow it."""
     leads = len(keys(text[: places[0].start])) >= 2
     segments = []
     for number, place in enumerate(places):
@@ -121,7 +121,7 @@ def _segments(text: str, places: Sequence[Fact]) -> list[frozenset[str]]:
             start = places[number - 1].end if number else 0
             end = place.start if number + 1 < len(places) else len(text)
         else:
-            start = place.end if number else 0
+            start = place.end
             end = places[number + 1].start if number + 1 < len(places) else len(text)
         segments.append(keys(text[start:end]))
     return segments
@@ -140,8 +140,9 @@ def misattributed(
     ours = [n for n, other in enumerate(same) if entails(fact, other)]
     if not ours or len({other.value for other in same}) < 2:
         return False
-    counted = {same[n].noun for n in ours}
-    if fact.noun and fact.noun not in counted and any(o.noun == fact.noun for o in same):
+    if fact.noun and any(same[n].noun == fact.noun for n in ours):
+        return False
+    if fact.noun and any(other.noun == fact.noun for other in same):
         return True
     if all(any(entails(said, other) for said in stated) for other in same):
         return False

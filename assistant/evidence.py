@@ -36,7 +36,7 @@ _CHANGES = re.compile(r"\bwhat changed\b|\bchanges since\b|\b(?:version|revision
 _NUMBER = re.compile(r"(?:§\s*)?(\d+(?:\.\d+)*)[.)]?\s")
 _OPENING = 240  # characters of a page in which it says what it is
 _OLD = 0.12  # what a superseded page loses, unless the question may be about the past
-_SIMILARITY, _COVERAGE, ANSWERS, _RETRIEVED = 0.45, 0.35, 0.12, 0.08
+_SIMILARITY, _COVERAGE, ANSWERS, _RETRIEVED = 0.45, 0.35, 0.15, 0.05
 _CLAUSE = 0.1  # what the very clause that was asked for gains
 _IN_CONTEXT, _NEARBY = 0.6, 0.25  # what a question's word counts for beside the unit itself
 

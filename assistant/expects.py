@@ -56,7 +56,8 @@ _RULES: tuple[tuple[re.Pattern[str], frozenset[Kind]], ...] = tuple(
         ),
         (r"\b(?:e-?mail|mailbox)\b", (Kind.EMAIL, Kind.NAME)),
         (
-            r"\b(?:who|whom|whose)\b|\bwhich (?:person|role|team|committee|firm|company|supplier"
+            r"(?:^|[,;:.?]\s*|\b(?:and|to|by|from|with|for|know|name)\s+)(?:who|whom|whose)\b"
+            r"|\bwhich (?:person|role|team|committee|firm|company|supplier"
             r"|provider|bank|authority|supervisor|country|city|river)\b",
             (Kind.NAME,),
         ),

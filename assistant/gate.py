@@ -248,26 +248,28 @@ class Gate:
         if share < SUPPORTED_SHARE:
             missing = sorted(key for key in told - held if not is_light(key))
             return Reason.UNSUPPORTED_TERM, ", ".join(missing[:5])
+        said = told | frozenset(term.key for term in terms(text))
+        about = clauses.relevant(span, said)
+        if clauses.negations(text) != clauses.negations(about):
+            return Reason.NEGATION, ""
         if names.occurs(text, words):
-            return None, ""  # verbatim
-        return self._meaning(text, found, told, span, given)
+            return None, ""  # word for word
+        return self._meaning(text, found, said, span, about, given)
 
     def _meaning(
         self,
         text: str,
         found: Sequence[Fact],
-        told: frozenset[str],
+        said: frozenset[str],
         span: str,
+        about: str,
         given: Sequence[Fact],
     ) -> tuple[Reason | None, str]:
-        """The checks of what the sentence says about its facts."""
-        said = told | frozenset(term.key for term in terms(text))
-        about = clauses.relevant(span, said)
+        """The checks of what the sentence says about its facts; `about` is the part of the span
+        that it is about."""
         opposite = clauses.opposed(said, frozenset(term.key for term in terms(about)))
         if opposite:
             return Reason.CONTRADICTION, opposite
-        if clauses.negations(text) != clauses.negations(about):
-            return Reason.NEGATION, ""
         if clauses.modality_differs(text, about):
             return Reason.OBLIGATION, ""
         if clauses.order_differs(text, about):

@@ -43,7 +43,7 @@ _MARKED_HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+\S")
 _CELLS = re.compile(r"\S[ \t]*\|[ \t]*\S|^[ \t]*\|.*\|[ \t]*$|\S\t+\S|\S {3,}\S")
 _MARK_GAP = re.compile(  # a clause number or bullet set off by a tab or spaces is no cell
     r"[ \t]*(?:(?:§\s*)?\d{1,3}(?:\.\d{1,3}){0,4}[.)]?|\(?[a-zA-Z]{1,4}[.)]|\([a-z\d]{1,4}\)"
-    r"|[-*•])[ \t]+"
+    r"|[-*•])[ \t]+(?![ \t]*\|)"
 )
 _RULE = re.compile(r"[\s|:+=_*\-–—.]*$")  # a line that only draws: table rules, underlines
 _END = re.compile(r"[.!?…](?:[\"'”’)\]]*)(?=\s)|[.!?…](?:[\"'”’)\]]*)$")

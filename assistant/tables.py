@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from index.document import Box, Page
 
-_WIDE = 0.8  # a gap of this many line heights separates columns
+_WIDE = 0.55  # a gap of this many line heights separates columns
 _NEAR = 3.0  # lines of one table are no further apart than this many line heights
 _SLACK = 4.0  # points by which what stands under one another may differ
 _NUMBERING = re.compile(r"(?:§\s*)?\d+(?:\.\d+)*[.)]?|\(?[a-z]\)|\(?[ivx]+\)|[-•●▪*–]")

@@ -1,12 +1,13 @@
-"""A chat that is open while another process ingests, changes and deletes: is anything stale answered?
+"""A chat is open while another process ingests, changes and deletes: is anything stale answered?
 
     python benchmarks/two_processes.py --seconds 600
 
-The librarian (a process of its own) adds a note with a code word, changes the code word, and removes
-the note, round after round; it acknowledges each step once its call has returned. The chat (this
-process, Chroma open) searches all the time from one thread and asks from another. Counted as wrong:
-- a search begun after an acknowledgement that shows text which that step took away, or lacks what it
-  brought;
+The librarian (a process of its own) adds a note with a code word, changes the code word, and
+removes the note, round after round; it acknowledges each step once its call has returned. The chat
+(this process, Chroma open) searches all the time from one thread and asks from another. Counted as
+wrong:
+- a search begun after an acknowledgement that shows text which that step took away, or lacks what
+  it brought;
 - an answer that quotes such text;
 - any error in either process.
 
@@ -62,8 +63,8 @@ def librarian(home: Path, folder: Path, orders: Connection) -> None:
                 else:
                     path.write_text(note(number, version), encoding="utf-8")
                     summary = ingestor.add([path], "default")
-                    if summary.failures:
-                        raise RuntimeError(str(summary.failures))
+                    if summary.failed:
+                        raise RuntimeError(str(summary.failed))
                 orders.send("")
             except Exception as error:  # noqa: BLE001  counted by the other side, never hidden
                 orders.send(f"{type(error).__name__}: {error}")

@@ -18,9 +18,9 @@ from ui.settings import UiSettings
 HEAD = """# Settings
 
 Settings stand in `cloister.toml` in the data folder, one table for each part; a variable
-`CLOISTER_<TABLE>_<KEY>` wins over the file. Without either, the default holds. A key or variable that
-nobody knows stops the start (exit code 3), so that a misspelt protection cannot be off unnoticed.
-`CLOISTER_HOME` names the data folder itself.
+`CLOISTER_<TABLE>_<KEY>` wins over the file. Without either, the default holds. A key or variable
+that nobody knows stops the start (exit code 3), so that a misspelt protection cannot be off
+unnoticed. `CLOISTER_HOME` names the data folder itself.
 
 ```toml
 [assistant]

@@ -95,9 +95,12 @@ class Blobs:
             }
 
     def altered(self, blob_id: str) -> bool:
-        """Whether the bytes no longer have the SHA-256 that names them."""
+        """Whether the bytes no longer have the SHA-256 that names them; not if they are gone."""
         with file_errors(self._folder):
-            return sha256_of(self.path(blob_id)) != blob_id
+            try:
+                return sha256_of(self.path(blob_id)) != blob_id
+            except FileNotFoundError:
+                return False
 
     @contextmanager
     def cleaning(self) -> Iterator[None]:

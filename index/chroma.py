@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from index.errors import InvalidName, ViewDamaged
-from index.files import FileLock, file_errors, private_folder
+from index.errors import HomeFull, InvalidName, ViewDamaged
+from index.files import FileLock, file_errors, is_full, private_folder
 from index.ports import Scored, VectorRows
 from index.records import Vector
 
@@ -154,6 +154,8 @@ class ChromaVectors:
             except (OSError, InvalidName):
                 raise
             except Exception as error:
+                if is_full(error):
+                    raise HomeFull(self._folder) from error
                 raise ViewDamaged("chroma", str(error).splitlines()[0]) from error
 
 

@@ -26,6 +26,12 @@ def file_errors(place: Path) -> Iterator[None]:
         raise HomeUnavailable(place, error.strerror or str(error)) from error
 
 
+def is_full(error: Exception) -> bool:
+    """Whether a compiled library's error, which has a text only, speaks of a full disk."""
+    said = str(error)
+    return any(word in said for word in (os.strerror(errno.ENOSPC), "os error 28", "disk is full"))
+
+
 def private_folder(path: Path) -> Path:
     """Create `path` (and its parents) readable by the owner only, unless it is there."""
     with file_errors(path):

@@ -28,8 +28,8 @@ from typing import Any, TypeVar
 
 import tantivy
 
-from index.errors import InvalidName, ViewDamaged
-from index.files import FileLock, file_errors, private_folder
+from index.errors import HomeFull, InvalidName, ViewDamaged
+from index.files import FileLock, file_errors, is_full, private_folder
 from index.ports import Scored, TextRow
 from index.terms import FUNCTION_WORDS, identifiers, pairs, with_beginnings
 
@@ -111,7 +111,7 @@ class TantivyStore:
 
     def lock(self, collection: str) -> FileLock:
         """The lock that whoever calls `apply` or `drop` must hold."""
-        return FileLock(self._folder / f"{_checked(collection)}.lock")
+        return FileLock(self._folder / _checked(collection) / "lock")
 
     def generation(self, collection: str) -> int:
         with self._mapped():
@@ -193,7 +193,7 @@ class TantivyStore:
         return tantivy.Query.boolean_query([(tantivy.Occur.Should, each) for each in clauses])
 
     def _path(self, collection: str) -> Path:
-        return self._folder / f"{_checked(collection)}.{LAYOUT}"
+        return self._folder / _checked(collection) / f"layout-{LAYOUT}"
 
     def _open(self, collection: str) -> _Opened | None:
         """The collection's index, None if nobody has written one: reading must not create it."""
@@ -212,7 +212,9 @@ class TantivyStore:
         try:
             with file_errors(self._folder):
                 yield
-        except (ValueError, RuntimeError) as error:  # what tantivy raises for a damaged index
+        except (ValueError, RuntimeError) as error:  # what tantivy raises for anything
+            if is_full(error):
+                raise HomeFull(self._folder) from error
             raise ViewDamaged("lexical", str(error)) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,10 +14,13 @@ import sqlalchemy as sa
 from index import feeding, reading
 from index.catalogue import Catalogue
 from index.document import Hit, Scope
+from index.errors import HomeFull, HomeUnavailable
 from index.fusion import Fused, fuse
 from index.ports import Embedder
 from index.records import SearchResult, Vector
 from index.views import Views
+
+log = logging.getLogger(__name__)
 
 MAX_QUESTION = 4_000  # characters that are searched; far beyond any embedder's window
 _DEEPER = 4  # how many times more candidates when too many were dropped by the check
@@ -115,8 +119,15 @@ class Searcher:
                 level = {name: reading.generation(connection, name) for name in names}
             for name in names:
                 if self._views.reached_words(name) < level[name]:
-                    self._views.refresh_words(name)
+                    self._refresh_words(name)
         return names
+
+    def _refresh_words(self, name: str) -> None:
+        """A view that cannot be written lags: vectors still find what its words would."""
+        try:
+            self._views.refresh_words(name)
+        except (HomeFull, HomeUnavailable) as failure:
+            log.warning("Words of recent documents in %s are not searched: %s", name, failure)
 
     def _candidates(
         self, question: str, query: Vector, names: Sequence[str], depth: int, clock: _Clock

@@ -48,24 +48,27 @@ class Verifier:
             with self._catalogue.read() as connection:
                 named = counting.content_ids(connection)
             there = self._blobs.ids()
-            found = [
+            orphans = sorted(there - named)
+            if repair:
+                for blob_id in orphans:
+                    self._blobs.discard(blob_id)
+                self._blobs.sweep()
+        # Reading all bytes takes long, so ingestion is not kept waiting for it.
+        return [
+            *(
                 Problem("blobs", f"The original of document {blob_id} is missing.")
                 for blob_id in sorted(named - there)
-            ]
-            found += [
+            ),
+            *(
                 Problem("blobs", f"The original of document {blob_id} has been altered.")
                 for blob_id in sorted(named & there)
                 if self._blobs.altered(blob_id)
-            ]
-            for blob_id in sorted(there - named):
-                if repair:
-                    self._blobs.discard(blob_id)
-                found.append(
-                    Problem("blobs", f"The file {blob_id} belongs to no document.", repair)
-                )
-            if repair:
-                self._blobs.sweep()
-        return found
+            ),
+            *(
+                Problem("blobs", f"The file {blob_id} belongs to no document.", repair)
+                for blob_id in orphans
+            ),
+        ]
 
     def _word_problems(self, name: str, repair: bool) -> list[Problem]:
         try:

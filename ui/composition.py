@@ -96,7 +96,15 @@ def assistant_with(home: Path, opened: Log) -> Assistant:
     return open_assistant(home, opened)
 
 
-def record_defect(log: Log, command: str, kind: str) -> None:
-    """Record that a command ended in something unexpected; raises AuditError."""
-    fields = {"command": command, "error": kind}
-    log.append(Event("command.failed", actor_of(terminal_asker()), fields))
+def record_end(home: Path, command: str, error: Exception, expected: bool) -> None:
+    """Record that a command was refused (an altered model, another embedder's index) or broke.
+
+    Nothing but the log is opened for it, so that it works whatever else is wrong. Raises
+    AuditError.
+    """
+    from audit.compose import open_log
+
+    fields = {"command": command, "error": type(error).__name__}
+    kind = "command.refused" if expected else "command.failed"
+    with open_log(home) as opened:
+        opened.append(Event(kind, actor_of(terminal_asker()), fields, {"sentence": str(error)}))

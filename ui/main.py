@@ -31,6 +31,8 @@ app.add_typer(cli_eval.app, name="eval")
 app.add_typer(cli_audit.app, name="audit")
 
 DEFAULT_HOME = Path("~/.cloister")
+# Known failures that no use case has recorded: it could not be put together.
+_RECORDED = (failures.CONFIGURATION, failures.INDEX_UNAVAILABLE)
 
 
 def _show_version(wanted: bool) -> None:
@@ -98,8 +100,8 @@ def run(arguments: Sequence[str]) -> int:
         terminal.complain(failure.sentence)
         if "--debug" in ordered:
             sys.stderr.write(failures.trace(error))
-        if not failure.expected:
-            _record_defect(ordered, error)
+        if not failure.expected or failure.exit_code in _RECORDED:
+            _record_end(ordered, error, failure.expected)
         return failure.exit_code
     return failures.OK
 
@@ -115,8 +117,10 @@ def _exit_code(ended: SystemExit) -> int:
     return code
 
 
-def _record_defect(arguments: Sequence[str], error: Exception) -> None:
-    """Record that a command broke, if there is a log; a log that cannot take it is said so."""
+def _record_end(arguments: Sequence[str], error: Exception, expected: bool) -> None:
+    """Record that a command was refused or broke, if there is a log; a log that cannot take it is
+    said so.
+    """
     from audit.errors import AuditError
     from ui import composition
 
@@ -125,8 +129,7 @@ def _record_defect(arguments: Sequence[str], error: Exception) -> None:
         return
     command = next((word for word in arguments if word in _commands()), "")
     try:
-        with composition.log(home) as log:
-            composition.record_defect(log, command, type(error).__name__)
+        composition.record_end(home, command, error, expected)
     except AuditError as refused:
         terminal.complain(f"This could not be recorded either: {refused}")
     except Exception as further:  # noqa: BLE001 - the first error has been told; this is the rest

@@ -10,7 +10,7 @@ import pytest
 
 from index.blobs import Blobs
 from index.errors import HomeUnavailable, InvalidDocument
-from index.files import FileLock, private_folder
+from index.files import FileLock, is_full, private_folder
 
 TEXT = b"the original"
 ID = hashlib.sha256(TEXT).hexdigest()
@@ -75,6 +75,19 @@ def test_a_folder_that_is_a_file_is_one_sentence(home: Path) -> None:
     with pytest.raises(HomeUnavailable) as caught:
         Blobs(home / "blobs", home / "tmp")
     assert caught.value.exit_code == 6
+
+
+@pytest.mark.parametrize(
+    ("said", "full"),
+    [
+        ("database or disk is full", True),
+        ("IoError { io_error: Os { code: 28, message: No space left on device } }", True),
+        ("write failed (os error 28)", True),
+        ("Data corrupted", False),
+    ],
+)
+def test_a_full_disk_is_told_from_damage(said: str, full: bool) -> None:
+    assert is_full(ValueError(said)) == full
 
 
 def test_a_lock_is_private_and_exclusive(home: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from index import writing
 from index.document import Scope
+from index.errors import HomeFull
 from index.records import Vector
 from index.search import MAX_QUESTION
 from index.store import Index
@@ -57,7 +58,7 @@ def test_nothing_to_search_touches_no_store(
     with small_index(home, embedder=Untouchable()) as index:
         result = index.search(question, scope, k)
     assert (result.hits, result.vectors_from) == ((), "none")
-    assert not (home / "views" / "lexical" / "default.1").exists()
+    assert not (home / "views" / "lexical" / "default").exists()
 
 
 def test_a_scope_that_names_what_is_not_there_finds_nothing(index: Index) -> None:
@@ -123,3 +124,17 @@ def test_many_threads_search_one_index_while_it_changes(home: Path) -> None:
         with ThreadPoolExecutor(8) as pool:
             assert list(pool.map(ask, range(50))) == [5] * 50
         assert index.verify() == []
+
+
+def test_a_full_disk_does_not_stop_searching(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with small_index(home) as index:
+        index.put(new_document("records are kept", "a.txt"))
+
+        def full(*_arguments: object) -> None:
+            raise HomeFull(home)
+
+        monkeypatch.setattr(index._views.lexical, "apply", full)
+        hits = index.search("records", DEFAULT, 5).hits
+        assert [(hit.document.source, hit.lexical) for hit in hits] == [("a.txt", None)]
+        with pytest.raises(HomeFull):
+            index.refresh()

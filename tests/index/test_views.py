@@ -175,7 +175,7 @@ def test_a_damaged_lexical_index_is_rebuilt_from_the_catalogue(home: Path, when:
 
 def test_a_lexical_view_that_another_process_is_writing_is_not_waited_for(home: Path) -> None:
     with filled(home, "exact") as index:
-        lock = FileLock(home / "views" / "lexical" / "default.lock")
+        lock = FileLock(home / "views" / "lexical" / "default" / "lock")
         assert lock.acquire()
         hits = index.search("records number 3", DEFAULT, 5).hits
         assert len(hits) == 5

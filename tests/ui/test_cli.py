@@ -199,6 +199,22 @@ def test_a_defect_is_recorded(monkeypatch: pytest.MonkeyPatch, home: Path) -> No
     assert entry.fields == {"command": "ask", "error": "ZeroDivisionError"}
 
 
+def test_a_refusal_before_anything_could_start_is_recorded(
+    monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    with composition.log(home):
+        pass
+    put(monkeypatch, BrokenAssistant(ModelAltered(Path("m.gguf"), "a" * 64, "b" * 64)))
+    assert run(["--home", str(home), "ask", "q"]) == 3
+    from audit import review
+
+    with composition.log(home) as log:
+        (entry,) = review.list(
+            log, composition.actor_of(composition.terminal_asker()), type="command.refused"
+        )
+    assert entry.fields == {"command": "ask", "error": "ModelAltered"}
+
+
 def test_interrupting_ends_with_130(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
