@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from assistant.errors import ModelAltered
 from tests.ui.standins import (
     ANSWERED,
     BrokenAssistant,
