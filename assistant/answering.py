@@ -42,8 +42,8 @@ class Policy:
 
     longest_question: int = 4_000
     limits: retrieval.Limits = field(default_factory=retrieval.Limits)
-    budget: int = 900
-    passages: int = 4
+    budget: int = 700
+    passages: int = 3
     most_sentences: int = 4
     deadline_seconds: float = 120.0
     sampling: Sampling = field(default_factory=Sampling)

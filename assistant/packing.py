@@ -62,8 +62,8 @@ class Packed:
 
 
 def merge(hits: Sequence[Hit], pages: Mapping[PageKey, Page]) -> tuple[Block, ...]:
-    """One block per stretch of a page that hits cover without a gap of more than white space,
-    in the order of their best hits."""
+    """One block per stretch of a page that hits cover, those that overlap joined, in the order of
+    their best hits."""
     by_page: dict[PageKey, list[int]] = {}
     for number, hit in enumerate(hits):
         by_page.setdefault((hit.chunk.document_id, hit.chunk.page), []).append(number)
@@ -73,7 +73,7 @@ def merge(hits: Sequence[Hit], pages: Mapping[PageKey, Page]) -> tuple[Block, ..
         open_block: Block | None = None
         for number in sorted(numbers, key=lambda n: (hits[n].chunk.start, hits[n].chunk.end)):
             chunk, title = hits[number].chunk, hits[number].document.title
-            if open_block and not page.text[open_block.end : chunk.start].strip():
+            if open_block and chunk.start < open_block.end:
                 end = max(open_block.end, chunk.end)
                 joined = (*open_block.hits, number)
                 text = page.text[open_block.start : end]

@@ -29,8 +29,8 @@ class Limits:
     """How much is looked at: hits of a search, further hits of each part of a question, sentences
     that are embedded."""
 
-    hits: int = 12
-    hits_per_part: int = 4
+    hits: int = 20
+    hits_per_part: int = 5
     sentences: int = 48
 
 
@@ -121,7 +121,7 @@ def _rank(
 ) -> tuple[Ranking, tuple[Ranking, ...]]:
     """The evidence for the whole question and for each of its parts."""
     questions = (asked, *asked.parts)
-    share = limit // len(questions)
+    share = limit if len(questions) == 1 else limit // 2
     kept: dict[int, Candidate] = {}
     for question in questions:
         for candidate in evidence.preselect(question, everything, share):

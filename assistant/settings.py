@@ -61,13 +61,13 @@ class AssistantSettings(Section):
         default=4000, ge=1, description="Longest question that is taken, in characters."
     )
     passages: int = Field(
-        default=12, ge=1, le=50, description="Passages that are retrieved for an answer."
+        default=20, ge=1, le=50, description="Passages that are retrieved for an answer."
     )
     prompt_passages: int = Field(
-        default=4, ge=1, le=50, description="Passages that the language model reads, at most."
+        default=3, ge=1, le=50, description="Passages that the language model reads, at most."
     )
     prompt_tokens: int = Field(
-        default=900,
+        default=700,
         ge=200,
         description="Tokens of the whole prompt, at most; more give a capable model more to read "
         "and a slow machine more to wait for.",

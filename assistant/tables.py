@@ -139,10 +139,12 @@ def _grow(lines: Sequence[_Line], first: int) -> tuple[int, tuple[_Column, ...]]
     """How far a table that begins at line `first` reaches, and its columns."""
     last, members = first + 1, [lines[first]]
     columns = _columns(members)
+    lowest = lines[first].top  # where the lowest line so far begins: cells come one after another
     for number in range(first + 1, len(lines)):
-        line, before = lines[number], lines[number - 1]
-        if abs(line.top - before.top) > _NEAR * max(line.height, before.height):
+        line = lines[number]
+        if line.top - lowest > _NEAR * line.height or line.top < lines[first].top - line.height:
             break
+        lowest = max(lowest, line.top)
         if line.left < columns[0].left - _SLACK:
             break
         if len(line.segments) > 1:

@@ -335,7 +335,7 @@ GROUPS = ["local", "lawyers", "auditors"]
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     grants=st.lists(st.frozensets(st.sampled_from(GROUPS)), min_size=3, max_size=3),
