@@ -155,6 +155,13 @@ class Assistant:
         """Begin to load the language model in the background."""
         self._model.warm()
 
+    def catch_up(self) -> None:
+        """Bring the search views level with what other processes have ingested or removed.
+
+        Answers are right without it, and stay fast with it. Raises IndexFailure.
+        """
+        self._library.refresh()
+
     def close(self) -> None:
         """Stop the model's process and close the index."""
         try:

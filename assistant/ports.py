@@ -47,6 +47,10 @@ class Library(Protocol):
         """The file that holds the document's bytes; NotFound as above."""
         ...
 
+    def refresh(self) -> None:
+        """Bring the search views level with what other processes have written."""
+        ...
+
     def close(self) -> None:
         """Let go of files and locks."""
         ...

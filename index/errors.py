@@ -123,7 +123,8 @@ class UnknownCollection(IndexFailure):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"There is no collection {name!r}; create it with `cloister collections add {name}`."
+            f"There is no collection {name!r}; "
+            f"`cloister ingest add PATH --collection {name}` makes it."
         )
 
 

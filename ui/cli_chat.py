@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from ui.web_session import Sessions
 
+CATCH_UP_SECONDS = 5.0  # how often the views are brought level with what was ingested elsewhere
+
 
 def chat(
     context: typer.Context,
@@ -41,6 +43,7 @@ def chat(
         import uvicorn
 
         from ui import examples
+        from ui.upkeep import Upkeep
         from ui.web_app import Chat, create_app
         from ui.web_session import Sessions
 
@@ -72,7 +75,8 @@ def chat(
         base = f"http://{address}:{port}"
         _announce(server, lambda: _print_link(sessions, base, settings.signin_minutes), home, quiet)
         signal.signal(signal.SIGTERM, _end)  # the server raises it again once it has stopped
-        server.run()
+        with Upkeep(assistant.catch_up, CATCH_UP_SECONDS, terminal.complain):
+            server.run()
 
 
 def _end(*_: object) -> None:
