@@ -44,6 +44,7 @@ _JOIN = re.compile(
 _COMPARES = re.compile(r"\b(?:compare|differ|difference|longer|shorter|higher|lower)\b", re.I)
 _PLAIN_JOIN = re.compile(r",?\s+(?:and|than|with|from|or)\s+", re.IGNORECASE)
 _SHORTENED = re.compile(r"\bhow (?:much|many|long)\s+(?:to|for|in|at|from|if)\b", re.IGNORECASE)
+_COUNTED = re.compile(r"\bhow (?:much|many|long) (?:of )?([^\W\d_]{3,})", re.IGNORECASE)
 _QUESTION_WORD = re.compile(r"\b(?:wh(?:at|ich|o|om|ose|en|ere|y)|how)\b", re.IGNORECASE)
 
 
@@ -105,12 +106,15 @@ def _parts(text: str) -> tuple[Asked, ...]:
     first = telling[0]
     parts = [_single(first, (), "")]
     for piece in telling[1:]:
-        shortened = _SHORTENED.search(piece)
-        leans = shortened or _PRONOUN.search(piece) or not _QUESTION_WORD.search(piece)
+        counted, shortened = _COUNTED.search(first), _SHORTENED.search(piece)
+        if counted and shortened:  # "how much notice ..., and how much to end ..."
+            made = _single(piece, (counted.group(1),), first)
+            parts.append(replace(made, kinds=parts[0].kinds))
+            continue
+        leans = _PRONOUN.search(piece) or not _QUESTION_WORD.search(piece)
         own = keys(piece)
         carried = {t.key: t.text for t in terms(first) if t.key not in own and not is_light(t.key)}
-        made = _single(piece, tuple(carried.values()) if leans else (), first)
-        parts.append(replace(made, kinds=parts[0].kinds) if shortened else made)
+        parts.append(_single(piece, tuple(carried.values()) if leans else (), first))
     return tuple(parts)
 
 

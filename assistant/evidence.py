@@ -36,7 +36,8 @@ _CHANGES = re.compile(r"\bwhat changed\b|\bchanges since\b|\b(?:version|revision
 _NUMBER = re.compile(r"(?:§\s*)?(\d+(?:\.\d+)*)[.)]?\s")
 _OPENING = 240  # characters of a page in which it says what it is
 _OLD = 0.12  # what a superseded page loses, unless the question may be about the past
-_SIMILARITY, _COVERAGE, ANSWERS, _RETRIEVED = 0.45, 0.35, 0.15, 0.05
+_SIMILARITY, _COVERAGE, _ANSWERS, _RETRIEVED = 0.45, 0.35, 0.15, 0.05
+_LONG, _SHORT = 0.0002, 150  # what a character past so many takes off: brief is clear
 _CLAUSE = 0.1  # what the very clause that was asked for gains
 _IN_CONTEXT, _NEARBY = 0.6, 0.25  # what a question's word counts for beside the unit itself
 
@@ -239,15 +240,16 @@ def rank(
         also = _restated(asked, stated)
         own = covered(asked.keys, candidate, weigh, also)
         carried = covered(asked.carried_keys, candidate, weigh) if asked.carried_keys else own
-        coverage = (2 * own + carried) / 3
+        coverage = (3 * own + 2 * carried) / 5
         answers = not asked.kinds or bool(answering(asked, stated))
         score = (
             _SIMILARITY * float(cosine)
             + _COVERAGE * coverage
-            + ANSWERS * answers
+            + _ANSWERS * answers
             + _RETRIEVED * hits[candidate.hit].score
             + _CLAUSE * _is_clause(asked, candidate.unit)
             - _OLD * (candidate.outdated and not past)
+            - _LONG * max(0, len(candidate.unit.text) - _SHORT)
         )
         ranked.append(Evidence(candidate, float(cosine), coverage, answers, score))
     return tuple(sorted(ranked, key=lambda e: (-e.score, e.candidate.hit, e.candidate.position)))

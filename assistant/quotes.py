@@ -18,7 +18,7 @@ from assistant.terms import keys
 
 LONGEST = 900  # characters of one quotation, save a single unit that is longer
 MOST = 3
-_AS_GOOD = 0.93  # of the best score: what comes near it is quoted too, if it adds words asked for
+_AS_GOOD = 0.97  # of the best score: what comes near it is quoted too, if it adds words asked for
 _LEANS = re.compile(
     r"(?:it|its|they|their|these|those|this|that|such|he|she|in (?:this|that|such) case|however"
     r"|otherwise|the (?:same|former|latter)|if so)\b",

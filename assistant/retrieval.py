@@ -162,7 +162,7 @@ def retrieve(library: Library, asked: Asked, scope: Scope, limits: Limits) -> Fo
         ranked=whole.ranked,
         rankings=rankings,
         weigh=weigh,
-        decision=sufficiency.decide((whole, *rankings), hits, weigh),
+        decision=sufficiency.decide((whole, *rankings), hits),
         generation=result.generation,
         vectors_from=result.vectors_from,
         timings={

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.answer import Turn
@@ -113,6 +113,7 @@ def test_without_history_nothing_is_carried() -> None:
     assert read("And for them?").carried == ()
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300), st.lists(st.text(max_size=60), max_size=3))
 def test_any_question_can_be_read(text: str, earlier: list[str]) -> None:
     made = read(text, turns(*earlier))

@@ -4,7 +4,7 @@ from datetime import date
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant import names, numerals
@@ -146,6 +146,7 @@ def test_between_two_and_three_is_not_five() -> None:
     assert values("between two and three years", Kind.DURATION) == ["36 month"]
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=10**12))
 def test_separators_do_not_change_a_number(number: int) -> None:
     plain = values(f"there were {number} of them", Kind.NUMBER)
@@ -199,11 +200,13 @@ def spelled(number: int) -> str:
     return f"{spelled(number // 1000)} thousand{rest}"
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=2, max_value=999_999))
 def test_numbers_in_words(number: int) -> None:
     assert values(f"after {spelled(number)} days", Kind.DURATION) == [f"{number} day"]
 
 
+@settings(deadline=None)
 @given(st.dates(min_value=date(1900, 1, 1), max_value=date(2099, 12, 31)))
 def test_spellings_of_a_date_agree(day: date) -> None:
     spellings = [
@@ -218,6 +221,7 @@ def test_spellings_of_a_date_agree(day: date) -> None:
     }
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_gives_facts_that_are_in_it_and_do_not_overlap(text: str) -> None:
     found = extract(text)
@@ -225,6 +229,7 @@ def test_any_text_gives_facts_that_are_in_it_and_do_not_overlap(text: str) -> No
     assert all(one.end <= other.start for one, other in pairwise(found))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_a_text_supports_itself(text: str) -> None:
     found = extract(text)

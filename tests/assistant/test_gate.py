@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant import asked, clauses, evidence, gate
@@ -144,6 +144,7 @@ def test_marks_of_the_model_are_not_ours(written: str, shown: str) -> None:
     assert gate.clean(written) == shown
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_sentence_is_judged_and_what_passes_has_its_facts_in_its_span(text: str) -> None:
     judged = judge(text)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant import asked, evidence, packing, quotes, tables
@@ -174,6 +174,7 @@ def test_superseded_pages_and_lists_of_changes_come_last() -> None:
     assert first("How long were visitor logs kept before version 2?") == docs[0].id
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("ab A.\n\t|-1:"), max_size=300))
 def test_units_are_spans_of_their_page(text: str) -> None:
     units = lay_out(Page(1, text))
@@ -209,6 +210,7 @@ def test_overlapping_hits_are_read_once() -> None:
     assert merged.hits == (0, 1)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(min_value=1, max_value=120), max_size=6),
     st.integers(min_value=0, max_value=300),

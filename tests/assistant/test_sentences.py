@@ -3,7 +3,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.sentences import LONGEST, Kind, one_line, sentence_end, split
@@ -40,6 +40,7 @@ def test_kinds() -> None:
     ]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("ab A.!?\n\t|-•1:;,()éß…"), max_size=400))
 def test_units_lose_nothing_but_space_and_rules(text: str) -> None:
     units = split(text)
@@ -98,6 +99,7 @@ def test_words_that_do_not_stay_apart(one: str, other: str) -> None:
     assert stem(one) != stem(other)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_terms_are_where_they_say(text: str) -> None:
     for term in terms(text):
