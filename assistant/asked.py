@@ -33,7 +33,7 @@ _OPENING = re.compile(
     re.IGNORECASE,
 )
 _ASKING = (
-    r"(?:wh(?:at|ich|o|om|ose|en|ere|y)|how|by|until|to|for|in|under|from|at|is|are|does|do|did|can"
+    r"(?:wh(?:at|ich|o|om|ose|en|ere|y)|how|by|up|until|to|for|in|under|from|at|is|are|does|do|did|can"
     r"|may|must|should|will|was|were)"
 )
 _JOIN = re.compile(

@@ -113,8 +113,9 @@ def opposed(sentence: frozenset[str], evidence: frozenset[str]) -> str:
 
 def _segments(text: str, places: Sequence[Fact]) -> list[frozenset[str]]:
     """The words that go with each of several values of one kind: those that lead up to it, or,
-    where little stands before the first value, those that follow it."""
-    leads = len(keys(text[: places[0].start])) >= 2
+    where less stands before the first value than after the last, those that follow it."""
+    before, after = keys(text[: places[0].start]), keys(text[places[-1].end :])
+    leads = len(before) >= 2 or len(before) > len(after)
     segments = []
     for number, place in enumerate(places):
         if leads:

@@ -208,6 +208,11 @@ def answering(asked: Asked, found: Sequence[Fact]) -> tuple[Fact, ...]:
     )
 
 
+def _excess(unit: Unit) -> int:
+    """By how many characters a unit is longer than a brief one; a row's cells are no length."""
+    return 0 if unit.cells else max(0, len(unit.text) - _SHORT)
+
+
 def preselect(asked: Asked, found: Sequence[Candidate], limit: int) -> tuple[Candidate, ...]:
     """At most `limit` candidates worth embedding: those that hold most of the question's words,
     and the first units of the best hits."""
@@ -249,7 +254,7 @@ def rank(
             + _RETRIEVED * hits[candidate.hit].score
             + _CLAUSE * _is_clause(asked, candidate.unit)
             - _OLD * (candidate.outdated and not past)
-            - _LONG * max(0, len(candidate.unit.text) - _SHORT)
+            - _LONG * _excess(candidate.unit)
         )
         ranked.append(Evidence(candidate, float(cosine), coverage, answers, score))
     return tuple(sorted(ranked, key=lambda e: (-e.score, e.candidate.hit, e.candidate.position)))

@@ -12,16 +12,18 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from assistant import asked as asking
 from assistant.answer import Answer, Asker, Event, Passage, Question
 from assistant.answering import Answering, Policy, scope_of
 from assistant.model import Model
 from assistant.pages import PageView, Viewer
 from assistant.ports import Library, Recorder
 from assistant.recording import Clear, QuestionRecord, actor_of, sha256
-from assistant.retrieval import passage
+from assistant.retrieval import passage, search
 from audit.errors import AuditError
 from audit.record import Event as LogEvent
 from index.document import Document
+from index.errors import IndexFailure
 
 __all__ = ["Assistant", "Policy", "SearchReport"]
 
@@ -97,24 +99,26 @@ class Assistant:
             "question_sha256": sha256(question.text),
         }
         record.write("search.received", clear, {"question": text})
-        if not text.strip():
-            result_hits: tuple[Passage, ...] = ()
-            timings: dict[str, float] = {}
-            generation = 0
-        else:
-            result = self._library.search(text.strip(), scope_of(self._library, question), k)
-            result_hits = tuple(passage(hit) for hit in result.hits)
-            timings, generation = dict(result.timings), result.generation
+        result = None
+        if text.strip():
+            asked = asking.read(text, question.history)
+            try:
+                result = search(self._library, asked, scope_of(self._library, question), k)
+            except IndexFailure as error:
+                code = type(error).__name__
+                record.write("search.failed", {"code": code}, {"error": str(error)})
+                raise
+        passages = tuple(passage(hit) for hit in result.hits) if result else ()
         record.write(
             "search.released",
             {
-                "hits": len(result_hits),
-                "index_generation": generation,
-                "chunks": [hit.chunk for hit in result_hits][:200],
+                "hits": len(passages),
+                "index_generation": result.generation if result else 0,
+                "chunks": [each.chunk for each in passages][:200],
             },
-            {"passages": [{"chunk": p.chunk, "score": p.score} for p in result_hits]},
+            {"passages": [{"chunk": each.chunk, "score": each.score} for each in passages]},
         )
-        return SearchReport(question.text, result_hits, timings)
+        return SearchReport(question.text, passages, dict(result.timings) if result else {})
 
     def documents(self, asker: Asker) -> tuple[Document, ...]:
         """The documents that the asker may read; recorded as `documents.listed`."""

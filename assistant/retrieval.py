@@ -21,16 +21,15 @@ from index.document import Hit, Page, Scope
 from index.errors import NotFound
 from index.records import SearchResult, Vectors
 
+_OWN = 3  # hits of the whole question before those of its parts
 _BATCH = 8  # texts embedded at once
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is looked at: hits of a search, further hits of each part of a question, sentences
-    that are embedded."""
+    """How much is looked at: hits of a search, and sentences that are embedded."""
 
     hits: int = 20
-    hits_per_part: int = 5
     sentences: int = 48
 
 
@@ -71,15 +70,20 @@ def passage(hit: Hit, label: str = "") -> Passage:
     )
 
 
-def _search(library: Library, asked: Asked, scope: Scope, limits: Limits) -> SearchResult:
-    """The hits of the whole question, then what its parts find beside them, in that order."""
-    whole = library.search(asked.query, scope, limits.hits)
-    hits = {hit.chunk.id: hit for hit in whole.hits}
-    for part in asked.parts:
-        for hit in library.search(part.query, scope, limits.hits_per_part).hits:
-            hits.setdefault(hit.chunk.id, hit)
-    ranked = tuple(replace(hit, rank=rank) for rank, hit in enumerate(hits.values(), start=1))
-    return replace(whole, hits=ranked)
+def search(library: Library, asked: Asked, scope: Scope, k: int) -> SearchResult:
+    """At most `k` hits for the question and for each of its parts.
+
+    A question of several parts is near to none of them: after its own best hits come the best of
+    each part, then the rest.
+    """
+    whole = library.search(asked.query, scope, k)
+    parts = [library.search(part.query, scope, k).hits for part in asked.parts]
+    first = [*whole.hits[:_OWN], *(hit for hits in parts for hit in hits[:1])]
+    rest = [*whole.hits[_OWN:], *(hit for hits in parts for hit in hits[1:])]
+    hits = {hit.chunk.id: hit for hit in reversed((*first, *rest))}
+    order = {hit.chunk.id: None for hit in (*first, *rest)}
+    ranked = (replace(hits[chunk], rank=rank) for rank, chunk in enumerate(order, start=1))
+    return replace(whole, hits=tuple(ranked)[:k])
 
 
 def read_pages(
@@ -144,7 +148,7 @@ def retrieve(library: Library, asked: Asked, scope: Scope, limits: Limits) -> Fo
     Raises `index.errors.IndexFailure`.
     """
     began = time.monotonic()
-    result = _search(library, asked, scope, limits)
+    result = search(library, asked, scope, limits.hits)
     searched = time.monotonic()
     hits, pages = read_pages(library, result.hits, scope)
     layouts = {place: lay_out(page) for place, page in pages.items()}

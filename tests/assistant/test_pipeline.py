@@ -317,6 +317,9 @@ def test_an_index_that_fails_is_recorded_and_told() -> None:
     with pytest.raises(HomeUnavailable):
         assistant(ScriptedModel([TRUE]), log, Broken({})).ask(question(ASK))
     assert log.types() == ["question.received", "answer.failed"]
+    with pytest.raises(HomeUnavailable):
+        assistant(ScriptedModel([TRUE]), log, Broken({})).search(question(ASK))
+    assert log.types()[2:] == ["search.received", "search.failed"]
 
 
 def test_the_record_can_be_replayed_and_is_plain_data() -> None:
