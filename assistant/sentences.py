@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from assistant.terms import STOPWORDS, WORD, fold
+
 LONGEST = 1_200  # characters; text without any punctuation is cut at a space before this
 
 
@@ -55,6 +57,7 @@ _LETTERED = re.compile(
     r"\b(?:annex|appendix|schedule|part|class|type|grade|category|group|option|vitamin|team)\s+$",
     re.IGNORECASE,
 )
+_DOTTED = re.compile(r"(?:[a-z]\.)+[a-z]")
 _NUMBERED_WORDS = "no nos art arts sec secs para paras fig figs tab p pp ch vol"
 _NEEDS_A_NUMBER = frozenset(_NUMBERED_WORDS.split())
 
@@ -137,6 +140,9 @@ def _ends_sentence(block: str, at: int, after: int) -> bool:
         return not (rest[0].isdigit() or rest[0] == "(")
     if last in _ABBREVIATIONS:
         return False
+    if _DOTTED.fullmatch(last):  # "B.V. is", "B.V. Lind"; but "B.V. The"
+        following = WORD.match(rest)
+        return following is not None and fold(following.group()) in STOPWORDS and rest[0].isupper()
     if len(last) == 1 and last.isalpha():  # an initial, unless it is the letter of "Annex B."
         return bool(_LETTERED.search(block[: at - 1]))
     if re.fullmatch(r"(?:\d{1,2}|[ivx]+)", last) and not block[: at - len(last)].strip():

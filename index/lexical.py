@@ -181,7 +181,8 @@ class TantivyStore:
         """Any of the question's terms; None if it has none."""
         clean = question.encode("utf-8", "replace").decode("utf-8")
         words = self._words.analyze(clean)
-        clauses = [opened.term("words", word) for word in _different(words)]
+        telling = [word for word in words if word not in self._function_words] or words
+        clauses = [opened.term("words", word) for word in _different(telling)]
         clauses += [opened.term("identifiers", each) for each in _different(identifiers(clean))]
         if self._pair_weight:
             clauses += [

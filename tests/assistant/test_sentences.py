@@ -23,6 +23,8 @@ def texts(text: str) -> list[str]:
         ("It costs 3.50 euros. Pay.", ["It costs 3.50 euros.", "Pay."]),
         ("See Annex B. Keep it.", ["See Annex B.", "Keep it."]),
         ("J. Smith left.", ["J. Smith left."]),
+        ("Corvane B.V. is paid. So is Lind B.V. The rest waits.",
+         ["Corvane B.V. is paid.", "So is Lind B.V.", "The rest waits."]),
         ("a line that\nthe paper broke. Next.", ["a line that the paper broke.", "Next."]),
         ("Take:\n- one\n- two", ["Take:", "- one", "- two"]),
         ("4.2\tAnna may leave.\n4.3\tNobody stays.", ["4.2 Anna may leave.", "4.3 Nobody stays."]),
