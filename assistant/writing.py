@@ -7,6 +7,7 @@ if none comes, none of them is shown.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +19,8 @@ from assistant.packing import Block, Packed
 from assistant.retrieval import Found
 from assistant.sentences import LONGEST, sentence_end
 
+_LOOP = re.compile(r"(.{1,24}?)\1{7,}$", re.DOTALL)  # the same few characters again and again
+_LOOKED_AT = 64  # pieces of the text's end
 _GIVE_UP_AFTER = 5  # sentences in a row that the gate removed: what follows is no better
 
 
@@ -109,6 +112,9 @@ def judge_stream(
     def keep() -> Iterator[str]:
         for piece in pieces:
             written.raw.append(piece)
+            if _LOOP.search("".join(written.raw[-_LOOKED_AT:])):
+                stop()
+                return
             yield piece
 
     for text in sentences_of(keep()):

@@ -84,6 +84,16 @@ def test_a_model_that_never_stops_is_stopped() -> None:
     assert len(str(log.last("model.finished").payload)) < 3_000
 
 
+@pytest.mark.parametrize("unit", ["2.", "ha ", "the same old story, "])
+def test_a_model_that_runs_in_circles_is_stopped(unit: str) -> None:
+    log = MemoryLog()
+    made = assistant(ScriptedModel([unit * 2000]), log).ask(question(ASK))
+    assert made.text == QUOTE
+    payload = log.last("model.finished").payload
+    assert payload is not None
+    assert len(str(payload["raw"])) < 600
+
+
 def test_a_model_that_repeats_a_true_sentence_says_it_once() -> None:
     made = answer(f"{TRUE} " * 50)
     assert made.text == f"{TRUE} [1]"
