@@ -32,8 +32,7 @@ _LIGHT = """make use provide include follow ensure relevant applicable appropria
     following respective accord base regard relate concern particular general namely set state
     need require possible necessary order case part way thing give take come go get well please
     tell show know find say long often soon happen mean type kind number amount date
-    someone somebody anyone else now supposed suppose enough whole exactly actually currently
-    fast quick quickly late big large high low far deep wide heavy become ask want"""
+    someone somebody anyone else now supposed suppose enough whole exactly actually currently"""
 
 _IRREGULAR = {
     "kept": "keep", "held": "hold", "paid": "pay", "sent": "send", "made": "make", "told": "tell",
