@@ -38,7 +38,8 @@ def test_the_default_model_is_found_without_running_its_package() -> None:
 
 
 def test_the_default_model_is_the_pinned_one() -> None:
-    open_verified(default_model()).close()
+    with open_verified(default_model()) as file:
+        assert file.read(4) == b"GGUF"
 
 
 def test_a_package_that_is_not_installed_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
