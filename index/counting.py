@@ -47,6 +47,8 @@ def counts(connection: sa.Connection) -> list[CollectionStatus]:
                 pages=current.pages if current is not None else 0,
                 chunks=current.chunks if current is not None else 0,
                 failed_sources=failed.get(each.name, 0),
+                quarantined=0,
+                incomplete=0,
                 lexical_lag=0,
                 chroma_lag=None,
             )

@@ -10,12 +10,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from index.completeness import Completeness
+
 
 class Status(StrEnum):
     """Where a document stands. Only CURRENT documents are searched."""
 
     CURRENT = "current"
-    SUPERSEDED = "superseded"  # a newer version of the same source exists; kept for replay
+    SUPERSEDED = "superseded"  # a newer version or a document that names it is there; for replay
+    DRAFT = "draft"  # declared so: not in force yet
+    WITHDRAWN = "withdrawn"  # declared so: no longer in force
+
+
+class Method(StrEnum):
+    """How a page's text was got."""
+
+    TEXT = "text"  # the file holds it
+    OCR = "ocr"  # recognised from the drawn page
+    MIXED = "mixed"  # some of each
+    BLANK = "blank"  # nothing is drawn on the page
+    UNREAD = "unread"  # something is drawn, and no text could be got
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +50,8 @@ class Page:
 
     `number` counts from 1 as a reader leafs through; `label` is what is printed on the page (a PDF
     page label) or, in a format without pages, the heading of the section that stands for a page.
-    `width` and `height` are 0.0 and `boxes` empty for a format that draws no pages.
+    `width` and `height` are 0.0 and `boxes` empty for a format that draws no pages. `method` says
+    how its text was got; `confidence` is the mean over recognised words (0..1), else None.
     """
 
     number: int
@@ -45,6 +60,8 @@ class Page:
     width: float = 0.0
     height: float = 0.0
     boxes: tuple[Box, ...] = ()
+    method: Method = Method.TEXT
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +87,8 @@ class Document:
 
     `source` is the path relative to the folder it was ingested from (or a JSONL record's `_id`);
     `version` counts the contents seen at that source from 1. Dates are ISO 8601 days or None.
+    `parent` is the source of the mail or archive that it was part of, "" for a file of its own;
+    `supersedes` names the sources of the same collection that it takes the place of.
     """
 
     id: str
@@ -85,6 +104,9 @@ class Document:
     effective_from: str | None = None
     effective_to: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    parent: str = ""
+    supersedes: tuple[str, ...] = ()
+    completeness: Completeness | None = None  # None: taken in before it was stated
 
 
 @dataclass(frozen=True, slots=True)

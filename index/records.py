@@ -13,10 +13,28 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from index.document import Chunk, Hit, Page
+from index.completeness import Completeness
+from index.document import Chunk, Hit, Page, Status
 
 Vectors = NDArray[np.float32]  # (n, dimensions), each row of unit length
 Vector = NDArray[np.float32]  # (dimensions,), unit length
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a file says of itself, in front matter or a sidecar. Dates are ISO 8601 days.
+
+    `status` is CURRENT, SUPERSEDED, DRAFT or WITHDRAWN; a document that declares itself current is
+    superseded all the same while another current one `supersedes` its source. `digest` is "" if
+    nothing was declared, else tells one declaration from another.
+    """
+
+    title: str = ""
+    effective_from: str | None = None
+    effective_to: str | None = None
+    status: Status = Status.CURRENT
+    supersedes: tuple[str, ...] = ()
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,7 +43,8 @@ class NewDocument:
 
     `id` is the hex SHA-256 of `original` (the bytes, or the path of a file that holds them).
     `vectors[i]` belongs to `chunks[i]`. `path` is absolute, `mtime_ns` as `os.stat` gives it.
-    `splitter` names the version of the cutting, so that a later one can be told apart.
+    `splitter` names the version of the cutting, so that a later one can be told apart. `declared`
+    is what the file or its sidecar says of it.
     """
 
     id: str
@@ -41,9 +60,10 @@ class NewDocument:
     vectors: Vectors
     original: bytes | Path
     metadata: Mapping[str, str] = field(default_factory=dict)
-    effective_from: str | None = None
-    effective_to: str | None = None
     splitter: str = ""
+    declared: Declared = Declared()
+    parent: str = ""
+    completeness: Completeness | None = None
 
 
 class SourceStatus(StrEnum):
@@ -51,6 +71,8 @@ class SourceStatus(StrEnum):
 
     INDEXED = "indexed"
     FAILED = "failed"  # an earlier version, if there was one, stays searchable
+    QUARANTINED = "quarantined"  # failed too often: not tried again until it changes or is retried
+    CONTAINER = "container"  # an archive or a file of records: its parts are sources of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +88,25 @@ class SourceState:
     attempts: int  # failures since the last success
     error: str  # one sentence, empty if the last attempt succeeded
     document_id: str | None  # the version now searched, None if never indexed
-    splitter: str  # of that version
+    splitter: str  # of that version; of a container, that of its parts
+    digest: str = ""  # hex SHA-256 of the bytes at the last attempt, "" if they were not read
+    failure: str = ""  # the code of the last failure
+    container: str = ""  # the source of the file that this one is part of
+    declared: str = ""  # `Declared.digest` at the last attempt
+    at: str = ""  # of the last attempt, ISO 8601, UTC
 
 
 class Operation(StrEnum):
-    """What a commit did to a document. Views act on all but LINK and UNLINK."""
+    """What a commit did to a document. Views act on all but LINK, UNLINK,
+    MOVE and DESCRIBE."""
 
     ADD = "add"
     SUPERSEDE = "supersede"
     REMOVE = "remove"
     LINK = "link"  # one more source holds the same bytes
+    MOVE = "move"  # a source has another name; its documents are the same
+    DESCRIBE = "describe"  # dates or supersession have changed, not whether it is searched
+    RESTORE = "restore"  # what was superseded, a draft or withdrawn is searched (again)
     UNLINK = "unlink"  # one source fewer; others still hold them
 
 
@@ -128,8 +159,19 @@ class CollectionStatus:
     pages: int
     chunks: int
     failed_sources: int
+    quarantined: int
+    incomplete: int  # current documents of which too little could be read
     lexical_lag: int
     chroma_lag: int | None  # None: another process holds the view
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What a purge did. Sizes of the data folder's index part in bytes."""
+
+    bytes_before: int
+    bytes_after: int
+    views_rebuilt: int
 
 
 @dataclass(frozen=True, slots=True)

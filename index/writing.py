@@ -292,8 +292,8 @@ def _columns(new: NewDocument) -> dict[str, Any]:
         "pages": len(new.pages),
         "chunks": len(new.chunks),
         "added_at": now(),
-        "effective_from": new.effective_from,
-        "effective_to": new.effective_to,
+        "effective_from": new.declared.effective_from,
+        "effective_to": new.declared.effective_to,
         "metadata": dict(new.metadata),
         "splitter": new.splitter,
     }

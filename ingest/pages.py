@@ -12,9 +12,23 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 
-from index.document import Box, Page
+from index.completeness import Finding
+from index.document import Box, Method, Page
 
-__all__ = ["Block", "Box", "Kind", "Page", "Piece", "ReadDocument", "ReadPage", "lay_out"]
+__all__ = [
+    "Block",
+    "Box",
+    "Finding",
+    "FindingKind",
+    "Kind",
+    "Member",
+    "Method",
+    "Page",
+    "Piece",
+    "ReadDocument",
+    "ReadPage",
+    "lay_out",
+]
 
 MAX_NAME = 1000  # characters of a record's id, a title, a label
 
@@ -33,6 +47,31 @@ class Kind(StrEnum):
     HEADER_ROW = "header_row"
     ROW = "row"
     RUNNING = "running"
+
+
+class FindingKind(StrEnum):
+    """What a reader left out or could not vouch for. Codes, also in the log.
+
+    Of those marked * the text was left out unless the settings keep hidden text.
+    """
+
+    WHITE_TEXT = "white_text"  # * in the colour of what is behind it
+    TINY_TEXT = "tiny_text"  # * too small to be seen
+    OFF_PAGE = "off_page"  # * outside what is shown
+    COVERED = "covered"  # * behind an image
+    INVISIBLE = "invisible"  # * drawn in no colour at all
+    ZERO_WIDTH = "zero_width"  # * characters that are not drawn
+    TAG_CHARACTERS = "tag_characters"  # * Unicode tags, which spell text that is not drawn
+    ACTUAL_TEXT = "actual_text"  # the text that a PDF offers to readers differs from what it draws
+    HIDDEN_MARKUP = "hidden_markup"  # * HTML, DOCX, ODT, RTF: marked as not to be shown
+    HIDDEN_CELLS = "hidden_cells"  # * hidden sheets, rows, columns, slides
+    TRACKED_INSERTION = "tracked_insertion"  # in the text, not yet accepted
+    TRACKED_DELETION = "tracked_deletion"  # left out, not yet accepted
+    COMMENT = "comment"  # kept apart on a page of its own
+    UNREADABLE_PAGE = "unreadable_page"  # something is drawn and gave no text
+    DOUBTFUL_OCR = "doubtful_ocr"  # a page recognised with little confidence
+    GARBLED_TEXT = "garbled_text"  # a text layer that says nothing; the page was recognised
+    EMBEDDED_FILE = "embedded_file"  # a file within that was not taken in
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +106,8 @@ class ReadPage:
 class ReadDocument:
     """All that a reader found in a file, or in one record of a JSONL file.
 
-    `title` may be empty. For a record, `name` is its `_id`, `line` its line number from 1, and
+    `title` may be empty. `declared` is what its front matter says (see `ingest.facts`), unchecked
+    but for types. For a record, `name` is its `_id`, `line` its line number from 1, and
     `[byte_start, byte_end)` the bytes of the file that hold it.
     """
 
@@ -79,6 +119,20 @@ class ReadDocument:
     line: int = 0
     byte_start: int = 0
     byte_end: int = 0
+    findings: tuple[Finding, ...] = ()
+    declared: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file within a file: an attachment of a mail, an entry of an archive.
+
+    `name` is its path there, with "/" between folders, never leading out of it; the bytes are not
+    read yet.
+    """
+
+    name: str
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,19 @@ Edges = tuple[float, float, float, float]  # left, top, right, bottom, points fr
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """A run without white space, `[start, end)` of a page's text, and where it stands (points)."""
+
+    start: int
+    end: int
+    text: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One line of a page's text, `[start, end)`: where it stands and how it is set (points)."""
 
@@ -47,6 +60,7 @@ class Line:
     size: float  # height of a line of this type
     bold: bool  # from its first to its last character
     widest_gap: float  # between two neighbouring characters of it
+    words: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ import pypdfium2.raw as pdfium
 
 from ingest.errors import Failure, ReadFailure
 from ingest.pages import Page, ReadDocument, ReadPage, clean
-from ingest.pdf_layout import Edges, Line, blocks, running_lines, typography, word_boxes
+from ingest.pdf_layout import Edges, Line, Word, blocks, running_lines, typography, word_boxes
 
 MEDIA_TYPE = "application/pdf"
 
@@ -183,9 +183,18 @@ def _lines(
                 size=round(drawn[0][3] - drawn[0][1], 1),
                 bold=all(_is_bold(textpage, index) for index in ends),
                 widest_gap=max((right[0] - left[2] for left, right in pairwise(drawn)), default=0),
+                words=_words(text, edges, start, end),
             )
         )
     return lines
+
+
+def _words(text: str, edges: Sequence[Edges | None], start: int, end: int) -> tuple[Word, ...]:
+    found = []
+    for box in word_boxes(text[start:end], edges[start:end]):
+        span = (start + box.start, start + box.end)
+        found.append(Word(*span, text[span[0] : span[1]], box.left, box.top, box.right, box.bottom))
+    return tuple(found)
 
 
 def _is_bold(textpage: pypdfium2.PdfTextPage, index: int) -> bool:
