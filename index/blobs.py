@@ -1,9 +1,10 @@
 """Original bytes, content-addressed: `blobs/ab/<sha256>`.
 
 A file appears under its name only when it is whole and on the disk (written elsewhere, flushed,
-renamed, folder flushed), always before the catalogue commits to it. A crash in between leaves a
-file that no document names; `verify` removes it. Putting and cleaning exclude each other by a
-lock file, so a cleaner never takes a file whose document is about to be committed.
+renamed, its folder and that folder's own flushed), always before the catalogue commits to it. A
+crash in between leaves a file that no document names; the end of the next run removes it. Putting
+and cleaning exclude each other by a lock file, so a cleaner never takes a file whose document is
+about to be committed.
 
 This protects against crashes and mix-ups, not against someone who can write to the folder: the
 bytes are checked when `verify` runs, not at every read.
@@ -16,12 +17,12 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from index.errors import HomeUnavailable, InvalidDocument
-from index.files import file_errors, private_folder
+from index.files import file_errors, flush_folder, private_folder
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _PIECE = 1 << 20  # bytes read at once
@@ -46,6 +47,7 @@ class Blobs:
         self._lock = scratch / "blobs.lock"
         private_folder(folder)
         private_folder(scratch)
+        flush_folder(folder.parent)
 
     def path(self, blob_id: str) -> Path:
         """Where the bytes with this hex SHA-256 lie, whether they are there or not."""
@@ -60,14 +62,19 @@ class Blobs:
     def store(self, blob_id: str, original: bytes | Path, source: str) -> None:
         """Make the bytes durable under their id; cheap if they are there already.
 
+        A file of another length than the original's is written anew.
+
         Raises:
             InvalidDocument: the bytes do not have this SHA-256; `source` names them.
         """
         target = self.path(blob_id)
-        if target.exists():
-            return
         with file_errors(self._folder):
-            private_folder(target.parent)
+            if target.exists() and target.stat().st_size == _length(original):
+                flush_folder(target.parent)  # another process may have renamed it just now
+                return
+            if not target.parent.exists():
+                private_folder(target.parent)
+                flush_folder(self._folder)
             handle, name = tempfile.mkstemp(dir=self._scratch, prefix="blob-")
             try:
                 with os.fdopen(handle, "wb") as out:
@@ -83,7 +90,7 @@ class Blobs:
             except BaseException:
                 Path(name).unlink(missing_ok=True)
                 raise
-            _flush_folder(target.parent)
+            flush_folder(target.parent)
 
     def ids(self) -> set[str]:
         """The ids of all blobs that are there."""
@@ -121,6 +128,18 @@ class Blobs:
                 path.unlink()
         return len(left)
 
+    def clean(self, named: Callable[[], set[str]]) -> list[str]:
+        """Remove unfinished files and blobs of no document; the ids of these, sorted.
+
+        `named` gives the ids of all documents; it is called while nobody stores a blob.
+        """
+        with self.cleaning():
+            orphans = sorted(self.ids() - named())
+            for blob_id in orphans:
+                self.discard(blob_id)
+            self.sweep()
+        return orphans
+
     @contextmanager
     def _locked(self, kind: int) -> Iterator[None]:
         try:
@@ -134,6 +153,10 @@ class Blobs:
             os.close(handle)
 
 
+def _length(original: bytes | Path) -> int:
+    return len(original) if isinstance(original, bytes) else original.stat().st_size
+
+
 def _pieces(original: bytes | Path) -> Iterator[bytes]:
     if isinstance(original, bytes):
         yield original
@@ -141,11 +164,3 @@ def _pieces(original: bytes | Path) -> Iterator[bytes]:
     with original.open("rb") as stream:
         while piece := stream.read(_PIECE):
             yield piece
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -7,7 +7,10 @@ configuration when a collection is opened), nothing is sent anywhere, and vector
 
 One Chroma collection a Cloister collection, so that access is never a metadata filter. The
 generation reached stands in the Chroma collection's metadata and is written after the vectors:
-a crash in between repeats work and loses none.
+a crash in between repeats work and loses none. Beside it stands how many rows were ever written:
+the graph keeps what is deleted as tombstones and only grows, so their number says when building
+it anew pays. A folder is never emptied in place but renamed and removed, since Chroma leaves the
+files of a deleted collection behind and opens half a folder without complaint.
 """
 
 from __future__ import annotations
@@ -16,7 +19,6 @@ import json
 import logging
 import os
 import re
-import shutil
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -26,7 +28,14 @@ from typing import Any
 import numpy as np
 
 from index.errors import HomeFull, InvalidName, ViewDamaged
-from index.files import FileLock, file_errors, is_full, private_folder
+from index.files import (
+    FileLock,
+    file_errors,
+    is_full,
+    private_folder,
+    remove_discarded,
+    remove_folder,
+)
 from index.ports import Scored, VectorRows
 from index.records import Vector
 
@@ -45,13 +54,21 @@ def open_chroma(folder: Path, lock: FileLock) -> ChromaVectors | None:
     """
     if not lock.acquire():
         return None
+    remove_discarded(folder)
     try:
         return ChromaVectors(folder, lock)
     except ViewDamaged as damage:
         log.warning("%s Rebuilding the Chroma view from the catalogue, without embedding.", damage)
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(folder)
         _forget_clients()
         return ChromaVectors(folder, lock)
+
+
+def drop_unused(folder: Path, lock: FileLock) -> None:
+    """Throw away what was kept before Chroma was switched off, unless a process still has it."""
+    if folder.exists() and lock.acquire():
+        remove_folder(folder)
+        lock.release()
 
 
 class ChromaVectors:
@@ -90,17 +107,29 @@ class ChromaVectors:
                 self._client.delete_collection(name)
             self._collections.pop(collection, None)
 
+    def wasted(self, collection: str) -> int:
+        """How many rows the graph carries that are deleted."""
+        with self._mapped():
+            opened = self._open(collection)
+            return max(0, int((opened.metadata or {}).get("written", 0)) - int(opened.count()))
+
     def close(self) -> None:
         with self._guard:
-            self._collections.clear()
-            self._client.close()
+            self._shut()
             self._lock.release()
+
+    def _shut(self) -> None:
+        self._collections.clear()
+        self._client.close()
 
     def discard(self) -> None:
         """Close and throw the folder away."""
         with self._guard:
-            self.close()
-            shutil.rmtree(self._folder, ignore_errors=True)
+            held = self._lock.held
+            self._shut()
+            if held:
+                remove_folder(self._folder)
+            self._lock.release()
 
     def apply(
         self, collection: str, removed: Collection[str], rows: VectorRows, generation: int
@@ -118,7 +147,12 @@ class ChromaVectors:
                     embeddings=rows.vectors[piece],
                     metadatas=[{"document": each} for each in rows.documents[piece]],
                 )
-            opened.modify(metadata={"generation": generation})
+            before = opened.metadata or {}
+            # A view of an earlier version did not count: take it as built without waste.
+            written = int(before.get("written", opened.count() - len(rows.chunks)))
+            opened.modify(
+                metadata={"generation": generation, "written": written + len(rows.chunks)}
+            )
 
     def search(self, collection: str, query: Vector, limit: int) -> list[Scored]:
         with self._mapped():

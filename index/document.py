@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from index.completeness import Completeness
 
@@ -32,9 +33,11 @@ class Method(StrEnum):
     UNREAD = "unread"  # something is drawn, and no text could be got
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
-    """Where the characters `[start, end)` of a page's text are drawn, in points."""
+class Box(NamedTuple):
+    """Where the characters `[start, end)` of a page's text are drawn, in points.
+
+    A tuple, because a long document has hundreds of thousands of them.
+    """
 
     start: int
     end: int

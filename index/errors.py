@@ -128,6 +128,18 @@ class UnknownCollection(IndexFailure):
         )
 
 
+class SourceTaken(IndexFailure):
+    """A source was to be given a name at which there is a document already."""
+
+    exit_code = 2
+
+    def __init__(self, source: str) -> None:
+        super().__init__(
+            f"There is already a document at {source}; remove that source first, or add the file "
+            "again as its new version."
+        )
+
+
 class InvalidName(IndexFailure):
     """A collection's name is not one that can safely name a folder."""
 

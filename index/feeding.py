@@ -12,8 +12,8 @@ from sqlalchemy import bindparam, select
 from index.context import searchable_text
 from index.document import Status
 from index.ports import TextRow, VectorRows
-from index.reading import CHUNK_QUERY, change_of, chunk_of, in_pieces
-from index.records import Change, Vectors
+from index.reading import CHUNK_QUERY, change_of, chunk_of, chunks_of, in_pieces, pages_of
+from index.records import Change, Reusable, Vectors
 from index.schema import changes, chunks, documents
 from index.schema import vectors as vector_table
 
@@ -42,6 +42,16 @@ def lag(connection: sa.Connection, collection: str, since: int) -> int:
         changes.c.collection == collection, changes.c.generation > since
     )
     return connection.execute(query).scalar_one()
+
+
+def current_sizes(connection: sa.Connection, collection: str) -> list[tuple[str, int]]:
+    """The documents that are searched in a collection and how many chunks each has."""
+    query = (
+        select(documents.c.id, documents.c.chunks)
+        .where(documents.c.collection == collection, documents.c.status == Status.CURRENT.value)
+        .order_by(documents.c.key)
+    )
+    return [(row.id, row.chunks) for row in connection.execute(query)]
 
 
 def chunk_counts(
@@ -116,6 +126,21 @@ def vectors_at(
         row for piece in in_pieces(keys) for row in connection.execute(_VECTORS_AT, {"keys": piece})
     ]
     return [row.chunk_key for row in rows], unpacked([row.vector for row in rows], dimensions)
+
+
+def reusable(connection: sa.Connection, key: int, dimensions: int) -> Reusable:
+    """Pages, chunks and vectors of a document's row, each in order."""
+    query = (
+        select(vector_table.c.vector)
+        .join(chunks, chunks.c.key == vector_table.c.chunk_key)
+        .where(chunks.c.document_key == key)
+        .order_by(chunks.c.ordinal)
+    )
+    return Reusable(
+        tuple(pages_of(connection, key)),
+        tuple(chunks_of(connection, key)),
+        unpacked(list(connection.execute(query).scalars()), dimensions),
+    )
 
 
 def unpacked(blobs: Sequence[bytes], dimensions: int) -> Vectors:

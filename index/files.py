@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from index.errors import HomeFull, HomeUnavailable
@@ -37,6 +39,49 @@ def private_folder(path: Path) -> Path:
     with file_errors(path):
         path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
     return path
+
+
+def flush_folder(folder: Path) -> None:
+    """Make the names in `folder` durable: a file's bytes alone do not survive a loss of power."""
+    with file_errors(folder):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder and all in it so that it is gone at once, however this ends.
+
+    It is renamed first: what opens it later never meets one of which only half is left. A crash
+    leaves the renamed one, which the next call, or `remove_discarded`, takes away.
+    """
+    grave = _grave(path)
+    shutil.rmtree(grave, ignore_errors=True)
+    with file_errors(path), suppress(FileNotFoundError):
+        path.rename(grave)
+    shutil.rmtree(grave, ignore_errors=True)
+
+
+def remove_discarded(path: Path) -> None:
+    """Take away what a `remove_folder` of `path` left when it was interrupted."""
+    shutil.rmtree(_grave(path), ignore_errors=True)
+
+
+def _grave(path: Path) -> Path:
+    return path.with_name(f"{path.name}.discarded")
+
+
+def size_of(place: Path) -> int:
+    """Bytes of a file, or of all files below a folder; 0 if there is nothing."""
+    found = 0
+    for path in [place, *place.rglob("*")]:
+        with suppress(OSError):
+            status = path.lstat()
+            if stat.S_ISREG(status.st_mode):
+                found += status.st_size
+    return found
 
 
 class FileLock:

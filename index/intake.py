@@ -36,7 +36,14 @@ def checked(new: NewDocument, dimensions: int) -> NewDocument:
     if reason:
         raise InvalidDocument(storable(new.source), reason)
     _check_vectors(new.vectors, (len(new.chunks), dimensions))
-    return replace(new, source=storable(new.source), path=storable(new.path))
+    declared = replace(new.declared, supersedes=tuple(map(storable, new.declared.supersedes)))
+    return replace(
+        new,
+        source=storable(new.source),
+        path=storable(new.path),
+        parent=storable(new.parent),
+        declared=declared,
+    )
 
 
 def _contradiction(new: NewDocument) -> str:

@@ -17,9 +17,9 @@ Any process may read. Whoever writes holds the collection's lock file, without w
 
 from __future__ import annotations
 
+import json
 import logging
 import re
-import shutil
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +29,14 @@ from typing import Any, TypeVar
 import tantivy
 
 from index.errors import HomeFull, InvalidName, ViewDamaged
-from index.files import FileLock, file_errors, is_full, private_folder
+from index.files import (
+    FileLock,
+    file_errors,
+    is_full,
+    private_folder,
+    remove_discarded,
+    remove_folder,
+)
 from index.ports import Scored, TextRow
 from index.terms import FUNCTION_WORDS, identifiers, pairs, with_beginnings
 
@@ -123,7 +130,13 @@ class TantivyStore:
             return max((searcher.doc(at).get_first("generation") for _, at in hits), default=0)
 
     def count(self, collection: str) -> int:
-        return len(self.chunks(collection))
+        with self._mapped():
+            opened = self._open(collection)
+            if opened is None:
+                return 0
+            searcher = opened.fresh()
+            states = searcher.search(opened.term("kind", _STATE), 1, count=False).hits
+            return int(searcher.num_docs) - len(states)
 
     def chunks(self, collection: str) -> set[str]:
         with self._mapped():
@@ -137,10 +150,29 @@ class TantivyStore:
             found = (searcher.doc(at).get_first("chunk") for _, at in every.hits)
             return {chunk for chunk in found if chunk is not None}
 
+    def wasted(self, collection: str) -> int:
+        path = self._path(collection) / _META
+        try:
+            segments = json.loads(path.read_bytes())["segments"]
+            deletes = [segment["deletes"] or {} for segment in segments]
+            return sum(int(each.get("num_deleted_docs", 0)) for each in deletes)
+        except FileNotFoundError:
+            return 0
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ViewDamaged("lexical", str(error)) from error
+
     def drop(self, collection: str) -> None:
-        with self._guard, file_errors(self._folder):
+        with self._guard:
             self._opened.pop(collection, None)
-            shutil.rmtree(self._path(collection), ignore_errors=True)
+            remove_folder(self._path(collection))
+
+    def sweep(self, collection: str) -> None:
+        """Remove what other layouts and interrupted drops have left. The lock must be held."""
+        own = self._path(collection)
+        for path in own.parent.glob("layout-*"):
+            if path != own:
+                remove_folder(path)
+        remove_discarded(own)
 
     def close(self) -> None:
         with self._guard:

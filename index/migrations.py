@@ -136,7 +136,43 @@ def _recorded(op: Operations) -> None:
     )
 
 
-STEPS: tuple[Callable[[Operations], None], ...] = (_first, _recorded)
+def _declared(op: Operations) -> None:
+    """Format 3: what a file declares, how much of it was read, and what it is a part of.
+
+    What was taken in before has no statement of completeness; its pages count as text. A source
+    that holds a document was last read with that document's bytes.
+    """
+    for column in (
+        sa.Column("parent", sa.String, nullable=False, server_default=""),
+        sa.Column("declared_status", sa.String, nullable=False, server_default="current"),
+        sa.Column("declared", sa.String, nullable=False, server_default=""),
+        sa.Column("supersedes", sa.JSON),
+        sa.Column("completeness", sa.JSON),
+        sa.Column("complete", sa.Boolean),
+    ):
+        op.add_column("documents", column)
+    op.create_index("documents_content_id", "documents", ["id"])
+    op.create_index("documents_parent", "documents", ["collection", "parent"])
+    op.create_index(
+        "documents_superseding",
+        "documents",
+        ["collection"],
+        sqlite_where=sa.text("supersedes IS NOT NULL"),
+    )
+    for name in ("digest", "failure", "container", "declared", "splitter", "at"):
+        op.add_column("sources", sa.Column(name, sa.String, nullable=False, server_default=""))
+    op.execute(
+        "UPDATE sources SET digest = (SELECT id FROM documents WHERE key = document_key),"
+        " at = (SELECT added_at FROM documents WHERE key = document_key)"
+        " WHERE document_key IS NOT NULL AND status = 'indexed'"
+    )
+    op.create_index("sources_container", "sources", ["collection", "container"])
+    op.create_index("sources_path", "sources", ["path"])
+    op.add_column("pages", sa.Column("method", sa.String, nullable=False, server_default="text"))
+    op.add_column("pages", sa.Column("confidence", sa.Float))
+
+
+STEPS: tuple[Callable[[Operations], None], ...] = (_first, _recorded, _declared)
 SCHEMA_VERSION = len(STEPS)
 
 

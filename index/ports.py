@@ -100,7 +100,8 @@ class VectorStore(View, Protocol):
     ) -> None:
         """Forget the documents `removed` and all documents of `rows`, then hold `rows`.
 
-        Doing it twice is the same as doing it once. When it returns, `generation` is durable
+        Doing it twice is the same as doing it once. Generation 0 says that the view is not whole
+        yet, whatever it holds. When it returns, `generation` is durable
         if the store is; a crash before that leaves the old generation.
         """
 
@@ -122,6 +123,12 @@ class LexicalStore(View, Protocol):
         generation: int,
     ) -> None:
         """As `VectorStore.apply`."""
+
+    def wasted(self, collection: str) -> int:
+        """How many deleted entries still take up space. Raises ViewDamaged if that is unknown."""
+
+    def sweep(self, collection: str) -> None:
+        """Remove files that belong to no index in use. Whoever calls it holds the lock."""
 
     def search(self, collection: str, question: str, limit: int) -> list[Scored]:
         """At most `limit` candidates by BM25 (> 0), best first. No text makes it fail."""

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam, func, select
 
 from index import boxes
-from index.document import Chunk, Collection, Document, Page, Scope, Status
+from index.completeness import of_json
+from index.document import Chunk, Collection, Document, Method, Page, Scope, Status
 from index.records import (
     Change,
     Operation,
@@ -40,6 +41,9 @@ _DOCUMENT = (
     documents.c.effective_from,
     documents.c.effective_to,
     documents.c.metadata,
+    documents.c.parent,
+    documents.c.supersedes,
+    documents.c.completeness,
 )
 
 # Built once: every search or commit asks these, and building costs more than asking.
@@ -80,6 +84,9 @@ def _document(row: _Row) -> Document:
         effective_from=row.effective_from,
         effective_to=row.effective_to,
         metadata=row.metadata,
+        parent=row.parent,
+        supersedes=tuple(row.supersedes or ()),
+        completeness=None if row.completeness is None else of_json(row.completeness),
     )
 
 
@@ -153,16 +160,26 @@ def document_at(connection: sa.Connection, key: int) -> Document:
     return _document(connection.execute(_DOCUMENT_AT, {"key": key}).one())
 
 
-def current_documents(connection: sa.Connection, scope: Scope) -> list[Document]:
-    """The documents that are searched within `scope`, by collection and source."""
+def documents_at(connection: sa.Connection, keys: Sequence[int]) -> dict[int, Document]:
+    """Those of the rows that exist, and their documents."""
+    return {
+        row.key: _document(row)
+        for piece in in_pieces(keys)
+        for row in connection.execute(_DOCUMENTS_AT, {"keys": piece})
+    }
+
+
+def all_documents(
+    connection: sa.Connection, scope: Scope, status: Status | None = None
+) -> list[Document]:
+    """The documents within `scope`, of one status or of all, by collection, source and version."""
     query = (
         select(*_DOCUMENT)
-        .where(
-            documents.c.collection.in_(sorted(scope.collections)),
-            documents.c.status == Status.CURRENT.value,
-        )
-        .order_by(documents.c.collection, documents.c.source)
+        .where(documents.c.collection.in_(sorted(scope.collections)))
+        .order_by(documents.c.collection, documents.c.source, documents.c.version)
     )
+    if status is not None:
+        query = query.where(documents.c.status == status.value)
     return [_document(row) for row in connection.execute(query)]
 
 
@@ -172,7 +189,16 @@ def pages_of(connection: sa.Connection, key: int, number: int | None = None) -> 
     if number is not None:
         query = query.where(pages.c.number == number)
     return [
-        Page(row.number, row.text, row.label, row.width, row.height, boxes.unpack(row.boxes))
+        Page(
+            row.number,
+            row.text,
+            row.label,
+            row.width,
+            row.height,
+            boxes.unpack(row.boxes),
+            Method(row.method),
+            row.confidence,
+        )
         for row in connection.execute(query)
     ]
 
@@ -239,10 +265,7 @@ def chunks_at(connection: sa.Connection, keys: Sequence[int]) -> dict[int, tuple
     rows = [
         row for piece in in_pieces(keys) for row in connection.execute(_CHUNKS_AT, {"keys": piece})
     ]
-    owners: dict[int, Document] = {}
-    for piece in in_pieces(sorted({row.document_key for row in rows})):
-        found = connection.execute(_DOCUMENTS_AT, {"keys": piece})
-        owners.update((row.key, _document(row)) for row in found)
+    owners = documents_at(connection, sorted({row.document_key for row in rows}))
     return {row.key: (chunk_of(row), owners[row.document_key]) for row in rows}
 
 
@@ -250,26 +273,72 @@ def source_states(
     connection: sa.Connection, collection: str, source: str | None = None
 ) -> list[SourceState]:
     """The journal's lines of a collection by source, or the one of `source`."""
-    query = (
-        select(sources, documents.c.id.label("document_id"), documents.c.splitter)
-        .outerjoin(documents, documents.c.key == sources.c.document_key)
-        .where(sources.c.collection == collection)
-        .order_by(sources.c.source)
-    )
+    query = _STATES.where(sources.c.collection == collection)
     if source is not None:
         query = query.where(sources.c.source == source)
-    return [
-        SourceState(
-            collection=row.collection,
-            source=row.source,
-            path=row.path,
-            size=row.size,
-            mtime_ns=row.mtime_ns,
-            status=SourceStatus(row.status),
-            attempts=row.attempts,
-            error=row.error,
-            document_id=row.document_id,
-            splitter=row.splitter or "",
+    return [_state(row) for row in connection.execute(query)]
+
+
+def states_under(connection: sa.Connection, prefix: str) -> list[SourceState]:
+    """The journal's lines of all collections whose path is `prefix` or below that folder.
+
+    Paths are compared as strings of code points, which SQLite's order of UTF-8 is.
+    """
+    folder = prefix.rstrip("/")
+    below = sa.and_(sources.c.path >= f"{folder}/", sources.c.path < f"{folder}0")  # 0 follows /
+    query = _STATES.where(sa.or_(sources.c.path == prefix, sources.c.path == folder, below))
+    return [_state(row) for row in connection.execute(query)]
+
+
+_STATES = (
+    select(sources, documents.c.id.label("document_id"), documents.c.splitter.label("cut_by"))
+    .outerjoin(documents, documents.c.key == sources.c.document_key)
+    .order_by(sources.c.collection, sources.c.source)
+)
+
+
+def _state(row: _Row) -> SourceState:
+    return SourceState(
+        collection=row.collection,
+        source=row.source,
+        path=row.path,
+        size=row.size,
+        mtime_ns=row.mtime_ns,
+        status=SourceStatus(row.status),
+        attempts=row.attempts,
+        error=row.error,
+        document_id=row.document_id,
+        splitter=row.cut_by or row.splitter,
+        digest=row.digest,
+        failure=row.failure,
+        container=row.container,
+        declared=row.declared,
+        at=row.at,
+    )
+
+
+def like_documents(
+    connection: sa.Connection, document_id: str, splitter: str, title: str
+) -> int | None:
+    """The row of a document of any collection with this id, title and splitter; None for none."""
+    query = (
+        select(documents.c.key)
+        .where(
+            documents.c.id == document_id,
+            documents.c.splitter == splitter,
+            documents.c.title == title,
         )
-        for row in connection.execute(query)
-    ]
+        .order_by(documents.c.key)
+        .limit(1)
+    )
+    return connection.execute(query).scalar()
+
+
+def known_ids(connection: sa.Connection, document_ids: set[str]) -> set[str]:
+    """Those of `document_ids` that any collection has."""
+    found: set[str] = set()
+    for piece in in_pieces(sorted(document_ids)):
+        found |= set(
+            connection.execute(select(documents.c.id).where(documents.c.id.in_(piece))).scalars()
+        )
+    return found

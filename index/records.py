@@ -98,7 +98,10 @@ class SourceState:
 
 class Operation(StrEnum):
     """What a commit did to a document. Views act on all but LINK, UNLINK,
-    MOVE and DESCRIBE."""
+    MOVE and DESCRIBE.
+
+    PURGE is upkeep and needs no audit record of its own line: every view older than it is built
+    anew, so that nothing of what was deleted stays in one that another process holds."""
 
     ADD = "add"
     SUPERSEDE = "supersede"
@@ -108,6 +111,8 @@ class Operation(StrEnum):
     DESCRIBE = "describe"  # dates or supersession have changed, not whether it is searched
     RESTORE = "restore"  # what was superseded, a draft or withdrawn is searched (again)
     UNLINK = "unlink"  # one source fewer; others still hold them
+    WITHDRAW = "withdraw"  # declared a draft or withdrawn: kept, and no longer searched
+    PURGE = "purge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +172,38 @@ class CollectionStatus:
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """What a purge did. Sizes of the data folder's index part in bytes."""
+    """What a purge did. Sizes of the data folder's index part in bytes.
+
+    `problems` say what could not be done now, and when it will be; empty if all was done.
+    """
 
     bytes_before: int
     bytes_after: int
     views_rebuilt: int
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """What `Index.compact` found worth doing; all False or 0 if there was too little to gain."""
+
+    log_lines: int  # taken out of the change log
+    vacuumed: bool  # the catalogue
+    views_rebuilt: int
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reusable:
+    """What a document was cut into before: `vectors[i]` belongs to `chunks[i]`.
+
+    The vectors stand for text that another reading of the same bytes also gave only if that
+    reading's chunks, their heading paths included, equal `chunks`.
+    """
+
+    pages: tuple[Page, ...]
+    chunks: tuple[Chunk, ...]
+    vectors: Vectors  # float32, from the float16 that is kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-# One line a fact: schema, embedder (fingerprint), dimensions, context.
+# One line a fact: schema, embedder (fingerprint), dimensions, and for each collection
+# floor:<name>, the last line that was taken out of its change log (see index.upkeep).
 meta = Table(
     "meta",
     metadata,
@@ -65,8 +66,21 @@ documents = Table(
     Column("effective_to", String),
     Column("metadata", JSON, nullable=False),
     Column("splitter", String, nullable=False),
+    Column("parent", String, nullable=False, server_default=""),  # a source, "" for none
+    Column("declared_status", String, nullable=False, server_default="current"),
+    Column("declared", String, nullable=False, server_default=""),  # digest of the declaration
+    Column("supersedes", JSON(none_as_null=True)),  # sources, null for none
+    Column("completeness", JSON(none_as_null=True)),  # index.completeness; null: not stated
+    Column("complete", Boolean),  # what that amounts to, for counting
     UniqueConstraint("collection", "id", name="documents_content"),
     Index("documents_source", "collection", "source"),
+    Index("documents_content_id", "id"),
+    Index("documents_parent", "collection", "parent"),
+    Index(
+        "documents_superseding",
+        "collection",
+        sqlite_where=Column("supersedes", JSON(none_as_null=True)).is_not(None),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -84,7 +98,15 @@ sources = Table(
     Column("attempts", Integer, nullable=False),
     Column("error", Text, nullable=False),
     Column("versions", Integer, nullable=False),  # contents seen here so far
+    Column("digest", String, nullable=False, server_default=""),
+    Column("failure", String, nullable=False, server_default=""),
+    Column("container", String, nullable=False, server_default=""),
+    Column("declared", String, nullable=False, server_default=""),
+    Column("splitter", String, nullable=False, server_default=""),  # of a container's parts
+    Column("at", String, nullable=False, server_default=""),
     Index("sources_document", "document_key"),
+    Index("sources_container", "collection", "container"),
+    Index("sources_path", "path"),
 )
 
 pages = Table(
@@ -102,6 +124,8 @@ pages = Table(
     Column("width", Float, nullable=False),
     Column("height", Float, nullable=False),
     Column("boxes", LargeBinary),  # index.boxes; null: none
+    Column("method", String, nullable=False, server_default="text"),
+    Column("confidence", Float),
 )
 
 chunks = Table(

@@ -13,37 +13,43 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import sqlalchemy as sa
-
-from index import counting, feeding, reading, writing
+from index import changelog, counting, feeding, reading, removing, writing
 from index.access import scope_of
 from index.blobs import Blobs
 from index.catalogue import Catalogue
 from index.context import CONTEXT_VERSION
-from index.document import Chunk, Collection, Document, Page, Scope
-from index.errors import EmbedderMismatch, InvalidName, NotFound
+from index.document import Collection, Document, Scope
+from index.errors import EmbedderMismatch, InvalidName
 from index.intake import checked, storable, valid_name
 from index.migrations import SCHEMA_VERSION
 from index.ports import Embedder
 from index.records import (
     Change,
     CollectionStatus,
+    Compacted,
+    Declared,
     IndexStatus,
     NewDocument,
     Problem,
+    Purged,
+    Reusable,
     SearchResult,
     SourceState,
 )
+from index.removing import Removed
 from index.search import Searcher, Tuning
+from index.sources import Sources, source_file
+from index.upkeep import Upkeep
 from index.verify import Verifier
 from index.views import Progress, Views
-from index.writing import SourceFile
 
 __all__ = ["Index", "NewDocument", "Progress", "SearchResult", "SourceState"]
 
 
-class Index:
+class Index(Sources):
     """A catalogue, its blobs and its views. A context manager; may be used by several threads.
+
+    `places` are the files and folders of these three, for `purge` to measure.
 
     Every method may raise `HomeUnavailable`, `HomeFull`, `CatalogueBusy` or `CatalogueCorrupt`.
 
@@ -58,10 +64,11 @@ class Index:
         views: Views,
         embedder: Embedder,
         tuning: Tuning,
+        places: Sequence[Path] = (),
     ) -> None:
-        self._catalogue = catalogue
-        self._blobs = blobs
+        super().__init__(catalogue, blobs)
         self._views = views
+        self._upkeep = Upkeep(catalogue, blobs, views, places)
         self.embedder = embedder
         self._searcher = Searcher(catalogue, views, embedder, tuning)
         self._fingerprint = f"{embedder.fingerprint}/text-{CONTEXT_VERSION}"
@@ -90,52 +97,6 @@ class Index:
         """
         return self._searcher.search(question, scope, k)
 
-    def documents(self, scope: Scope) -> list[Document]:
-        """The current documents within `scope`, by collection and source."""
-        with self._catalogue.read() as connection:
-            return reading.current_documents(connection, scope)
-
-    def document(self, document_id: str, scope: Scope) -> Document:
-        """A document by its id, superseded versions included. Raises `NotFound`."""
-        with self._catalogue.read() as connection:
-            return self._allowed(connection, document_id, scope)[1]
-
-    def page(self, document_id: str, number: int, scope: Scope) -> Page:
-        """One page of a document, from 1. Raises `NotFound`."""
-        with self._catalogue.read() as connection:
-            key, _document = self._allowed(connection, document_id, scope)
-            found = reading.pages_of(connection, key, number)
-        if not found:
-            raise NotFound("page")
-        return found[0]
-
-    def pages(self, document_id: str, scope: Scope) -> list[Page]:
-        """All pages of a document in order. Raises `NotFound`."""
-        with self._catalogue.read() as connection:
-            key, _document = self._allowed(connection, document_id, scope)
-            return reading.pages_of(connection, key)
-
-    def chunks(self, document_id: str, scope: Scope) -> list[Chunk]:
-        """All chunks of a document in order. Raises `NotFound`."""
-        with self._catalogue.read() as connection:
-            key, _document = self._allowed(connection, document_id, scope)
-            return reading.chunks_of(connection, key)
-
-    def original(self, document_id: str, scope: Scope) -> Path:
-        """The file that holds a document's bytes; read it, never write it. Raises `NotFound`."""
-        self.document(document_id, scope)
-        path = self._blobs.path(document_id)
-        if not path.is_file():
-            raise NotFound("original file")
-        return path
-
-    @staticmethod
-    def _allowed(connection: sa.Connection, document_id: str, scope: Scope) -> tuple[int, Document]:
-        found = reading.find_document(connection, document_id, scope)
-        if found is None:
-            raise NotFound("document")
-        return found
-
     # -- collections ----------------------------------------------------------------------------
 
     def collections(self) -> list[Collection]:
@@ -160,38 +121,6 @@ class Index:
         with self._catalogue.write() as connection:
             writing.revoke(connection, name, groups)
 
-    # -- the ingestion journal ------------------------------------------------------------------
-
-    def source_state(self, collection: str, source: str) -> SourceState | None:
-        """What the journal knows of a source; None if nothing."""
-        with self._catalogue.read() as connection:
-            found = reading.source_states(connection, collection, storable(source))
-        return found[0] if found else None
-
-    def sources(self, collection: str) -> list[SourceState]:
-        """The journal of a collection, by source."""
-        with self._catalogue.read() as connection:
-            return reading.source_states(connection, collection)
-
-    def record_failure(
-        self, collection: str, source: str, path: str, size: int, mtime_ns: int, reason: str
-    ) -> None:
-        """Journal a failed attempt; what the source held before stays searchable.
-
-        Raises:
-            UnknownCollection: there is no such collection.
-        """
-        file = _file(collection, source, path, size, mtime_ns)
-        with self._catalogue.write() as connection:
-            writing.record_failure(connection, file, storable(reason))
-
-    def touch_source(
-        self, collection: str, source: str, path: str, size: int, mtime_ns: int
-    ) -> None:
-        """Journal that a source's bytes are what they were. Raises `NotFound`."""
-        with self._catalogue.write() as connection:
-            writing.touch(connection, _file(collection, source, path, size, mtime_ns))
-
     # -- writing --------------------------------------------------------------------------------
 
     def put(self, new: NewDocument) -> Document:
@@ -206,14 +135,18 @@ class Index:
         return self.put_many([new])[0]
 
     def put_many(self, new: Sequence[NewDocument]) -> list[Document]:
-        """Commit documents in one transaction: all become visible together, or none."""
+        """Commit documents in one transaction: all become visible together, or none.
+
+        What declares itself a draft or withdrawn, or whose place another document takes, is
+        stored and listed, and not searched.
+        """
         ready = [checked(each, self.embedder.dimensions) for each in new]
         with self._blobs.kept():
             for each in ready:
                 self._blobs.store(each.id, each.original, each.source)
             with self._catalogue.write() as connection:
                 writing.pin(connection, self._fingerprint, self.embedder.dimensions)
-                return [writing.put(connection, each) for each in ready]
+                return writing.put_all(connection, ready)
 
     def link_source(
         self,
@@ -223,13 +156,20 @@ class Index:
         size: int,
         mtime_ns: int,
         document_id: str,
+        *,
+        container: str = "",
+        declared: str = "",
     ) -> Document:
         """Let a source hold a document that its collection already has (same bytes elsewhere).
+
+        The document keeps the facts that were declared for it; `describe` gives it others.
 
         Raises:
             NotFound: the collection does not have the document: `put` it.
         """
-        file = _file(collection, source, path, size, mtime_ns)
+        file = source_file(
+            collection, source, path, size, mtime_ns, document_id, container, declared
+        )
         with self._catalogue.write() as connection:
             return writing.link(connection, file, document_id)
 
@@ -238,21 +178,53 @@ class Index:
         with self._catalogue.read() as connection:
             return reading.document_key(connection, collection, document_id) is not None
 
-    def remove(self, collection: str, source: str) -> Document | None:
-        """Forget a source, its document unless another source holds it, and its old versions.
+    def known_vectors(self, document_id: str, splitter: str, title: str) -> Reusable | None:
+        """What the same bytes were cut into and embedded as, in whatever collection; or None.
 
-        Takes effect for every reader at once. The original's bytes go too, unless a document of
-        any collection still has them.
+        Title and splitter must be those of the document to be put, since both are part of what
+        was embedded; whether the chunks are equal too is for the caller to see. For ingestion,
+        which acts for no asker.
+        """
+        with self._catalogue.read() as connection:
+            key = reading.like_documents(connection, document_id, splitter, title)
+            if key is None:
+                return None
+            return feeding.reusable(connection, key, self.embedder.dimensions)
+
+    def describe(self, collection: str, source: str, declared: Declared) -> Document:
+        """Give the document that a source holds other facts, without embedding.
+
+        Its title is part of what was embedded and stays: a document whose declared title has
+        changed is to be put again. Other sources with the same bytes share the facts.
+
+        Raises:
+            NotFound: the source holds no document.
+        """
+        facts = replace(declared, supersedes=tuple(map(storable, declared.supersedes)))
+        with self._catalogue.write() as connection:
+            return writing.describe(connection, collection, storable(source), facts)
+
+    def remove(self, collection: str, source: str) -> Document | None:
+        """`remove_many` of one source: the document it held, None if it held none."""
+        return self._remove(collection, [source]).held.get(storable(source))
+
+    def remove_many(self, collection: str, sources: Sequence[str]) -> list[Document]:
+        """Forget sources, their parts, their documents unless others hold them, and old versions.
+
+        One transaction, which takes effect for every reader at once. The originals' bytes go too,
+        unless a document of any collection still has them. What is no source is passed over.
 
         Returns:
-            The document the source held; None if it held none.
+            The documents that the sources and their parts held, each once, by source.
         """
+        held = self._remove(collection, sources).held
+        return list({each.id: each for each in held.values()}.values())
+
+    def _remove(self, collection: str, sources: Sequence[str]) -> Removed:
         with self._blobs.cleaning():
             with self._catalogue.write() as connection:
-                before = counting.content_ids_at(connection, collection, storable(source))
-                removed = writing.remove(connection, collection, storable(source))
-                gone = before - counting.known_ids(connection, before)
-            for blob_id in gone:
+                removed = removing.remove(connection, collection, [*map(storable, sources)])
+            for blob_id in sorted(removed.gone):
                 self._blobs.discard(blob_id)
         return removed
 
@@ -264,7 +236,7 @@ class Index:
     def mark_recorded(self, generations: Iterable[int]) -> None:
         """Note that the audit records of these commits are written."""
         with self._catalogue.write() as connection:
-            writing.mark_recorded(connection, sorted(generations))
+            changelog.mark_recorded(connection, sorted(generations))
 
     # -- upkeep ---------------------------------------------------------------------------------
 
@@ -280,6 +252,24 @@ class Index:
     def verify(self, repair: bool = False) -> list[Problem]:
         """Compare blobs, catalogue and views; with `repair`, mend what can be mended."""
         return Verifier(self._catalogue, self._blobs, self._views).run(repair)
+
+    def compact(self) -> Compacted:
+        """Take back the space of what was deleted, where that is much; for the end of a run.
+
+        Cheap if there is little to gain. What it could not do it says and leaves to the next run.
+        """
+        return self._upkeep.compact()
+
+    def purge(self) -> Purged:
+        """Leave no byte of what was deleted in the index's files: see `index.upkeep`.
+
+        Text in the files of a view that another process holds goes when that process next
+        refreshes it; `problems` says so.
+
+        Raises:
+            CatalogueBusy: another process writes for longer than the busy timeout.
+        """
+        return self._upkeep.purge()
 
     def status(self) -> IndexStatus:
         """Counts and lags, of all collections: for those who run the machine."""
@@ -321,7 +311,3 @@ class Index:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _file(collection: str, source: str, path: str, size: int, mtime_ns: int) -> SourceFile:
-    return SourceFile(collection, storable(source), storable(path), size, mtime_ns)

@@ -6,7 +6,7 @@ is. A view that differs is thrown away and built again from the catalogue, witho
 
 from __future__ import annotations
 
-from index import counting, feeding, reading
+from index import counting, feeding, reading, standing
 from index.blobs import Blobs
 from index.catalogue import Catalogue
 from index.errors import ViewDamaged
@@ -22,11 +22,12 @@ class Verifier:
         self._catalogue = catalogue
         self._blobs = blobs
         self._views = views
+        self._names: list[str] = []
 
     def run(self, repair: bool) -> list[Problem]:
         """All problems found, in the order catalogue, blobs, views; `repair` mends some."""
         with self._catalogue.read() as connection:
-            names = [each.name for each in reading.all_collections(connection)]
+            names = self._names = [each.name for each in reading.all_collections(connection)]
         found = self._catalogue_problems()
         found += self._blob_problems(repair)
         for name in names:
@@ -40,6 +41,19 @@ class Verifier:
             found += [
                 Problem("catalogue", f"Document {document_id} {what}.")
                 for document_id, what in counting.inconsistencies(connection)
+            ]
+            found += [
+                Problem("catalogue", f"The source {what}.")
+                for what in counting.journal_contradictions(connection)
+            ]
+            found += [
+                Problem("catalogue", f"Document {document_id} contradicts its completeness.")
+                for document_id in counting.miscounted(connection)
+            ]
+            found += [
+                Problem("catalogue", f"Document {each.id} should not be {each.status.value}.")
+                for name in self._names
+                for each in standing.disagreements(connection, name)
             ]
         return found
 
@@ -92,7 +106,7 @@ class Verifier:
             what = str(damage)
         if not what:
             return []
-        repaired = repair and self._views.rebuild_vectors(name)
+        repaired = repair and self._views.rebuild_vectors(self._names)
         return [Problem("chroma", f"Collection {name}: {what}", repaired)]
 
     def _difference(self, name: str, view: View) -> str:

@@ -1,67 +1,41 @@
 """What can be done to the catalogue inside one transaction, and what it means.
 
-Rules of versions: a source (a path, or a JSONL record's id) holds one current document. New bytes
-at a source make a new version; the old one is superseded once no source holds it. Two sources
-with the same bytes share one document. Bytes that were superseded and come back are current
-again. Every effect is one line of the change log.
+Rules of versions: a source (a path, or a JSONL record's id) holds one document. New bytes at a
+source make a new version; the old one is superseded once no source holds it. Two sources with the
+same bytes share one document, and what either of them declares last holds for both. Bytes that
+were superseded and come back stand again as they declare (`index.standing`). Every effect is one
+line of the change log.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from index import boxes, reading
+from index import boxes, changelog, journal, reading
+from index.completeness import to_json
 from index.document import Document, Status
-from index.errors import EmbedderMismatch, NotFound, UnknownCollection
-from index.records import NewDocument, Operation, SourceStatus
-from index.schema import changes, chunks, collections, documents, grants, meta, pages, sources
+from index.errors import EmbedderMismatch, NotFound
+from index.journal import SourceFile
+from index.records import Declared, NewDocument, Operation, SourceStatus
+from index.schema import chunks, collections, documents, grants, meta, pages, sources
 from index.schema import vectors as vector_table
-
-_Row: TypeAlias = sa.Row[*tuple[Any, ...]]
+from index.standing import settled
 
 # Built once: every document being put needs these, and building costs more than running them.
-_COLLECTION = select(collections.c.name).where(collections.c.name == bindparam("name"))
-_AT_SOURCE = sa.and_(
-    sources.c.collection == bindparam("at_collection"), sources.c.source == bindparam("at_source")
-)
-_SOURCE = select(sources).where(_AT_SOURCE)
-_FORGET_SOURCE = delete(sources).where(_AT_SOURCE)
-_HOLDERS = (
-    select(sources)
-    .where(sources.c.document_key == bindparam("key"), sources.c.source != bindparam("but"))
-    .order_by(sources.c.source)
-)
 _CHUNK_KEYS = (
     select(chunks.c.key).where(chunks.c.document_key == bindparam("key")).order_by(chunks.c.ordinal)
 )
 _INSERT_DOCUMENT = insert(documents).returning(documents.c.key)
-_INSERT_SOURCE = insert(sources)
 _INSERT_PAGES = insert(pages)
 _INSERT_CHUNKS = insert(chunks)
 _INSERT_VECTORS = insert(vector_table)
-_INSERT_CHANGE = insert(changes)
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFile:
-    """Where bytes were found: the key of a source and what the journal keeps of its file."""
-
-    collection: str
-    source: str
-    path: str
-    size: int  # bytes
-    mtime_ns: int
-
-
-def now() -> str:
-    """The present as ISO 8601 in UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def pin(connection: sa.Connection, embedder: str, dimensions: int) -> None:
@@ -100,13 +74,23 @@ def revoke(connection: sa.Connection, name: str, groups: frozenset[str]) -> None
     )
 
 
-def put(connection: sa.Connection, new: NewDocument) -> Document:
-    """Make `new` the current document of its source.
+def put_all(connection: sa.Connection, new: Sequence[NewDocument]) -> list[Document]:
+    """Let each of `new` be what its source holds.
 
     Raises:
-        UnknownCollection: its collection does not exist.
+        UnknownCollection: a collection does not exist.
     """
-    _require_collection(connection, new.collection)
+    names = sorted({each.collection for each in new})
+    for name in names:
+        journal.require_collection(connection, name)
+    with ExitStack() as stack:
+        touched = {name: stack.enter_context(settled(connection, name)) for name in names}
+        keys = [_put(connection, each, touched[each.collection]) for each in new]
+    held = reading.documents_at(connection, keys)
+    return [held[key] for key in keys]
+
+
+def _put(connection: sa.Connection, new: NewDocument, touched: set[int]) -> int:
     key = reading.document_key(connection, new.collection, new.id)
     if key is None:
         key = _insert_document(connection, new)
@@ -115,12 +99,22 @@ def put(connection: sa.Connection, new: NewDocument) -> Document:
         connection.execute(delete(pages).where(pages.c.document_key == key))
         connection.execute(update(documents).where(documents.c.key == key).values(_columns(new)))
     _insert_parts(connection, key, new)
-    file = SourceFile(new.collection, new.source, new.path, new.size, new.mtime_ns)
-    return _hold(connection, file, key, Operation.ADD)
+    file = SourceFile(
+        new.collection,
+        new.source,
+        new.path,
+        new.size,
+        new.mtime_ns,
+        digest=new.id,
+        container=new.parent,
+        declared=new.declared.digest,
+    )
+    _hold(connection, file, key, Operation.ADD, touched)
+    return key
 
 
 def link(connection: sa.Connection, file: SourceFile, document_id: str) -> Document:
-    """Make a document that the collection already has the current one of another source.
+    """Let another source hold a document that the collection already has.
 
     Raises:
         NotFound: the collection does not have it.
@@ -128,160 +122,121 @@ def link(connection: sa.Connection, file: SourceFile, document_id: str) -> Docum
     key = reading.document_key(connection, file.collection, document_id)
     if key is None:
         raise NotFound("document")
-    current = reading.document_at(connection, key).status is Status.CURRENT
-    return _hold(connection, file, key, Operation.LINK if current else Operation.ADD)
+    held = bool(journal.holders(connection, key))
+    with settled(connection, file.collection) as touched:
+        operation = Operation.LINK if held else Operation.ADD
+        _hold(connection, replace(file, digest=document_id), key, operation, touched)
+    return reading.document_at(connection, key)
 
 
-def _hold(connection: sa.Connection, file: SourceFile, key: int, operation: Operation) -> Document:
+def _hold(
+    connection: sa.Connection,
+    file: SourceFile,
+    key: int,
+    operation: Operation,
+    touched: set[int],
+) -> None:
     """Let the source hold the document, supersede what it held, and log both."""
-    before = _source_row(connection, file.collection, file.source)
+    before = journal.line(connection, file.collection, file.source)
     old_key = before.document_key if before is not None else None
     versions = (before.versions if before is not None else 0) + (old_key != key)
-    _write_source(connection, file, document_key=key, versions=versions)
+    journal.write(connection, file, document_key=key, versions=versions)
+    touched.add(key)
     if old_key is not None and old_key != key:
-        _let_go(connection, old_key, file.source, Operation.SUPERSEDE)
+        let_go(connection, old_key, file.source)
+        touched.add(old_key)
     if operation is Operation.ADD:
-        others = _holders(connection, key, but=file.source)
-        values: dict[str, Any] = {"status": Status.CURRENT.value}
-        if not others:
-            values |= {"source": file.source, "version": versions}
+        values: dict[str, Any] = {"status": documents.c.declared_status}
+        if not journal.holders(connection, key, but=file.source):
+            values |= {"source": file.source, "version": versions, "parent": file.container}
         connection.execute(update(documents).where(documents.c.key == key).values(values))
     document = reading.document_at(connection, key)
-    _log(connection, operation, document, file.source)
-    return document
+    changelog.add(connection, operation, document, file.source)
 
 
-def _let_go(connection: sa.Connection, key: int, source: str, operation: Operation) -> None:
-    """`source` no longer holds the document: nobody does, or the next holder gives its name."""
+def let_go(connection: sa.Connection, key: int, source: str) -> None:
+    """`source` no longer holds the document: it is superseded, or the next holder names it."""
     document = reading.document_at(connection, key)
-    holders = _holders(connection, key, but=source)
-    if holders:
+    others = journal.holders(connection, key, but=source)
+    if others:
         if document.source == source:
-            heir = holders[0]
+            heir = others[0]
             connection.execute(
                 update(documents)
                 .where(documents.c.key == key)
-                .values(source=heir.source, version=heir.versions)
+                .values(source=heir.source, version=heir.versions, parent=heir.container)
             )
-        _log(connection, Operation.UNLINK, document, source)
+        changelog.add(connection, Operation.UNLINK, document, source)
         return
-    if operation is Operation.SUPERSEDE:
-        connection.execute(
-            update(documents)
-            .where(documents.c.key == key)
-            .values(status=Status.SUPERSEDED.value, source=source)
-        )
-    else:
-        connection.execute(delete(documents).where(documents.c.key == key))
-    _log(connection, operation, document, source)
+    connection.execute(
+        update(documents)
+        .where(documents.c.key == key)
+        .values(status=Status.SUPERSEDED.value, source=source)
+    )
+    changelog.add(connection, Operation.SUPERSEDE, document, source)
 
 
-def remove(connection: sa.Connection, collection: str, source: str) -> Document | None:
-    """Forget a source: its document, unless another source holds it, and its old versions.
+def hold_container(connection: sa.Connection, file: SourceFile, splitter: str) -> None:
+    """Journal a source that is no document itself; what it held before is superseded.
 
-    Returns:
-        The document that the source held; None if there is no such source or it held none.
+    Raises:
+        UnknownCollection: there is no such collection.
     """
-    row = _source_row(connection, collection, source)
-    if row is None:
-        return None
-    _forget_source(connection, collection, source)
-    document = None
-    if row.document_key is not None:
-        document = reading.document_at(connection, row.document_key)
-        _let_go(connection, row.document_key, source, Operation.REMOVE)
-    old = select(documents.c.key).where(
-        documents.c.collection == collection,
-        documents.c.source == source,
-        documents.c.status == Status.SUPERSEDED.value,
-    )
-    for key in connection.execute(old).scalars().all():
-        version = reading.document_at(connection, key)
-        connection.execute(delete(documents).where(documents.c.key == key))
-        _log(connection, Operation.REMOVE, version, source)
-    return document
+    journal.require_collection(connection, file.collection)
+    before = journal.line(connection, file.collection, file.source)
+    with settled(connection, file.collection) as touched:
+        journal.write(
+            connection,
+            file,
+            document_key=None,
+            versions=before.versions if before is not None else 0,
+            status=SourceStatus.CONTAINER,
+            splitter=splitter,
+        )
+        if before is not None and before.document_key is not None:
+            let_go(connection, before.document_key, file.source)
+            touched.add(before.document_key)
 
 
-def record_failure(connection: sa.Connection, file: SourceFile, reason: str) -> None:
-    """Journal a failed attempt. What the source held before stays current and searchable."""
-    _require_collection(connection, file.collection)
-    before = _source_row(connection, file.collection, file.source)
-    _write_source(
-        connection,
-        file,
-        document_key=before.document_key if before is not None else None,
-        versions=before.versions if before is not None else 0,
-        status=SourceStatus.FAILED,
-        attempts=(before.attempts if before is not None else 0) + 1,
-        error=reason,
-    )
-
-
-def touch(connection: sa.Connection, file: SourceFile) -> None:
-    """Journal that the bytes of a source are unchanged though its file's name or time is not.
+def describe(
+    connection: sa.Connection, collection: str, source: str, declared: Declared
+) -> Document:
+    """Give the document that a source holds other dates, status and supersession.
 
     Raises:
         NotFound: the source holds no document.
     """
-    before = _source_row(connection, file.collection, file.source)
-    if before is None or before.document_key is None:
-        raise NotFound("source")
-    _write_source(connection, file, document_key=before.document_key, versions=before.versions)
-
-
-def mark_recorded(connection: sa.Connection, generations: list[int]) -> None:
-    """Note that the audit records of these changes are written."""
-    for piece in reading.in_pieces(generations):
+    row = journal.line(connection, collection, source)
+    if row is None or row.document_key is None:
+        raise NotFound("source with a document")
+    mine = documents.c.key == row.document_key
+    facts = _facts(declared)
+    columns = [documents.c[name] for name in facts]
+    before = connection.execute(select(documents.c.status, *columns).where(mine)).one()
+    with settled(connection, collection) as touched:
+        connection.execute(update(documents).where(mine).values(facts))
         connection.execute(
-            update(changes).where(changes.c.generation.in_(piece)).values(recorded=True)
+            update(sources)
+            .where(sources.c.collection == collection, sources.c.source == source)
+            .values(declared=declared.digest)
         )
+        touched.add(row.document_key)
+    document = reading.document_at(connection, row.document_key)
+    changed = any(getattr(before, name) != value for name, value in facts.items())
+    if changed and before.status == document.status:
+        changelog.add(connection, Operation.DESCRIBE, document, source)
+    return document
 
 
-def _require_collection(connection: sa.Connection, name: str) -> None:
-    if connection.execute(_COLLECTION, {"name": name}).scalar() is None:
-        raise UnknownCollection(name)
-
-
-def _source_row(connection: sa.Connection, collection: str, source: str) -> _Row | None:
-    values = {"at_collection": collection, "at_source": source}
-    return connection.execute(_SOURCE, values).first()
-
-
-def _forget_source(connection: sa.Connection, collection: str, source: str) -> None:
-    values = {"at_collection": collection, "at_source": source}
-    connection.execute(_FORGET_SOURCE, values)
-
-
-def _holders(connection: sa.Connection, key: int, but: str) -> list[_Row]:
-    return list(connection.execute(_HOLDERS, {"key": key, "but": but}))
-
-
-def _write_source(
-    connection: sa.Connection,
-    file: SourceFile,
-    *,
-    document_key: int | None,
-    versions: int,
-    status: SourceStatus = SourceStatus.INDEXED,
-    attempts: int = 0,
-    error: str = "",
-) -> None:
-    _forget_source(connection, file.collection, file.source)
-    connection.execute(
-        _INSERT_SOURCE,
-        {
-            "collection": file.collection,
-            "source": file.source,
-            "document_key": document_key,
-            "path": file.path,
-            "size": file.size,
-            "mtime_ns": file.mtime_ns,
-            "status": status.value,
-            "attempts": attempts,
-            "error": error,
-            "versions": versions,
-        },
-    )
+def _facts(declared: Declared) -> dict[str, Any]:
+    """The columns that hold what was declared."""
+    return {
+        "effective_from": declared.effective_from,
+        "effective_to": declared.effective_to,
+        "declared_status": declared.status.value,
+        "supersedes": list(declared.supersedes) or None,
+        "declared": declared.digest,
+    }
 
 
 def _columns(new: NewDocument) -> dict[str, Any]:
@@ -291,11 +246,12 @@ def _columns(new: NewDocument) -> dict[str, Any]:
         "media_type": new.media_type,
         "pages": len(new.pages),
         "chunks": len(new.chunks),
-        "added_at": now(),
-        "effective_from": new.declared.effective_from,
-        "effective_to": new.declared.effective_to,
+        "added_at": changelog.now(),
         "metadata": dict(new.metadata),
         "splitter": new.splitter,
+        "completeness": None if new.completeness is None else to_json(new.completeness),
+        "complete": None if new.completeness is None else new.completeness.complete,
+        **_facts(new.declared),
     }
 
 
@@ -305,7 +261,8 @@ def _insert_document(connection: sa.Connection, new: NewDocument) -> int:
         "collection": new.collection,
         "source": new.source,
         "version": 1,
-        "status": Status.CURRENT.value,
+        "status": new.declared.status.value,
+        "parent": new.parent,
     }
     key: int = connection.execute(_INSERT_DOCUMENT, values).scalar_one()
     return key
@@ -324,6 +281,8 @@ def _insert_parts(connection: sa.Connection, key: int, new: NewDocument) -> None
                     "width": page.width,
                     "height": page.height,
                     "boxes": boxes.pack(page.boxes),
+                    "method": page.method.value,
+                    "confidence": page.confidence,
                 }
                 for page in new.pages
             ],
@@ -353,19 +312,4 @@ def _insert_parts(connection: sa.Connection, key: int, new: NewDocument) -> None
             {"chunk_key": chunk_key, "vector": np.ascontiguousarray(half).tobytes()}
             for chunk_key, half in zip(keys, halves, strict=True)
         ],
-    )
-
-
-def _log(connection: sa.Connection, operation: Operation, document: Document, source: str) -> None:
-    connection.execute(
-        _INSERT_CHANGE,
-        {
-            "collection": document.collection,
-            "operation": operation.value,
-            "document_id": document.id,
-            "source": source,
-            "version": document.version,
-            "at": now(),
-            "recorded": False,
-        },
     )

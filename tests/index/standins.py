@@ -142,6 +142,12 @@ class ListLexical:
         self._rows.pop(collection, None)
         self._generations.pop(collection, None)
 
+    def wasted(self, collection: str) -> int:
+        return 0
+
+    def sweep(self, collection: str) -> None:
+        pass
+
     def close(self) -> None:
         self._rows.clear()
 

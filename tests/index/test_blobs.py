@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 from pathlib import Path
 
@@ -100,3 +101,40 @@ def test_a_lock_is_private_and_exclusive(home: Path) -> None:
     assert second.acquire()
     assert stat.S_IMODE((home / "views" / "x.lock").stat().st_mode) == 0o600
     assert private_folder(home / "views") == home / "views"
+
+
+def test_a_file_of_another_length_is_mended_by_the_next_store(blobs: Blobs) -> None:
+    blobs.store(ID, TEXT, "a.txt")
+    blobs.path(ID).write_bytes(TEXT[:5])
+    blobs.store(ID, TEXT, "a.txt")
+    assert not blobs.altered(ID)
+
+
+def test_names_are_flushed_up_to_the_store_itself(
+    blobs: Blobs, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[str] = []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        flushed.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    blobs.store(ID, TEXT, "a.txt")
+    folder = home / "blobs"
+    assert flushed[0] == str(folder)  # the name of the subfolder
+    assert Path(flushed[1]).parent == home / "tmp"  # the bytes, before they have their name
+    assert flushed[2:] == [str(folder / ID[:2])]  # the name of the file
+    blobs.store(ID, TEXT, "a.txt")
+    assert flushed[3:] == [str(folder / ID[:2])]  # another process may not have come so far
+
+
+def test_cleaning_leaves_what_a_document_names(blobs: Blobs, home: Path) -> None:
+    blobs.store(ID, TEXT, "a.txt")
+    other = hashlib.sha256(b"other").hexdigest()
+    blobs.store(other, b"other", "b.txt")
+    (home / "tmp" / "blob-half").write_bytes(b"half")
+    assert blobs.clean(lambda: {ID}) == [other]
+    assert blobs.ids() == {ID}
+    assert list((home / "tmp").glob("blob-*")) == []

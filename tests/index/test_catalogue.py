@@ -6,6 +6,7 @@ import sqlite3
 import stat
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -14,6 +15,7 @@ from alembic.operations import Operations
 
 from index import migrations, schema
 from index.catalogue import Catalogue
+from index.document import Method, Scope, Status
 from index.errors import (
     CatalogueBusy,
     CatalogueCorrupt,
@@ -22,6 +24,10 @@ from index.errors import (
     HomeFull,
     HomeUnavailable,
 )
+from index.records import Declared, SourceStatus
+from tests.index.standins import new_document, small_index
+
+OLD = "5" * 64
 
 
 def opened(home: Path, busy_timeout_ms: int = 50) -> Catalogue:
@@ -86,9 +92,69 @@ def test_a_catalogue_of_format_1_is_migrated_with_what_it_holds(home: Path) -> N
     catalogue = opened(home)
     assert names(catalogue) == ["old"]
     with catalogue.read() as connection:
-        assert migrations.schema_version(connection) == 2
+        assert migrations.schema_version(connection) == migrations.SCHEMA_VERSION
         change = connection.execute(sa.select(schema.changes)).one()
         assert (change.document_id, change.recorded) == ("d", True)
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+
+
+def version_two(home: Path) -> None:
+    """A catalogue of format 2 as a run has left it: a document with its parts, and a failure."""
+    engine = sa.create_engine(f"sqlite:///{home / 'catalogue.db'}")
+    with engine.begin() as connection:
+        migrations.migrate(connection, upto=2)
+        at = "2026-01-01T00:00:00+00:00"
+        document = (7, OLD, "default", "a.txt", 1, "current", "Manual", "text/plain", 1, 1, at)
+        held = ("default", "a.txt", 7, "/f/a.txt", 9, 8, "indexed", 0, "", 1)
+        failed = ("default", "b.txt", None, "/f/b.txt", 9, 8, "failed", 2, "why", 0)
+        for table, row in (
+            ("collections", ("default",)),
+            ("grants", ("default", "local")),
+            ("documents", (*document, None, None, "{}", "cut-1")),
+            ("pages", (7, 1, "i", "records kept", 0, 0, None)),
+            ("chunks", (3, OLD[:32], 7, 0, 1, 0, 12, '["Part"]')),
+            ("sources", held),
+            ("sources", failed),
+            ("changes", (1, "default", "add", OLD, "a.txt", 1, at, 1)),
+        ):
+            places = ", ".join("?" * len(row))
+            connection.exec_driver_sql(f"INSERT INTO {table} VALUES ({places})", row)  # noqa: S608
+        half = np.full(16, 0.25, "<f2").tobytes()
+        connection.exec_driver_sql("INSERT INTO vectors VALUES (3, ?)", (half,))
+    engine.dispose()
+
+
+def test_a_catalogue_of_format_2_is_used_on_as_if_it_had_always_been_so(home: Path) -> None:
+    version_two(home)
+    scope = Scope(frozenset({"default"}))
+    with small_index(home) as index:
+        (document,) = index.documents(scope)
+        assert (document.id, document.title, document.status) == (OLD, "Manual", Status.CURRENT)
+        assert (document.parent, document.supersedes, document.completeness) == ("", (), None)
+        (page,) = index.pages(OLD, scope)
+        assert (page.text, page.label, page.method, page.confidence) == (
+            "records kept",
+            "i",
+            Method.TEXT,
+            None,
+        )
+        first, second = index.sources("default")
+        assert (first.digest, first.at, first.splitter) == (OLD, document.added_at, "cut-1")
+        assert (second.digest, second.attempts, second.at) == ("", 2, "")
+        assert index.search("records kept", scope, 1).hits[0].document == document
+        assert index.generation == 1
+        (counted,) = index.status().collections
+        assert (counted.documents, counted.incomplete, counted.quarantined) == (1, 0, 0)
+        assert [each.where for each in index.verify()] == ["blobs"]  # no original was put here
+        failed = index.record_failure("default", "b.txt", "/f/b.txt", 9, 8, "why", digest=OLD)
+        assert (failed.status, failed.attempts) == (SourceStatus.QUARANTINED, 3)
+        index.describe("default", "a.txt", Declared(status=Status.WITHDRAWN, digest="x"))
+        assert index.search("records kept", scope, 1).hits == ()
+        index.put(new_document("records, second edition", "a.txt"))
+        assert index.document(OLD, scope).status is Status.SUPERSEDED
+        index.remove("default", "a.txt")
+        assert index.all_documents(scope) == []
+    with opened(home).read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
 
 
@@ -193,5 +259,29 @@ def test_sqlites_own_checks_are_passed_on(home: Path) -> None:
     catalogue = opened(home)
     assert catalogue.problems() == []
     with sqlite3.connect(home / "catalogue.db") as raw:
-        raw.execute("INSERT INTO pages VALUES (77, 1, '', 'text', 0, 0, NULL)")
+        raw.execute("INSERT INTO pages VALUES (77, 1, '', 'text', 0, 0, NULL, 'text', NULL)")
     assert catalogue.problems() == ["a row of pages points to a missing row of documents"]
+
+
+def test_a_long_log_is_cut_off_and_a_reader_is_not_waited_for(home: Path) -> None:
+    catalogue = opened(home)
+    for number in range(3):
+        with catalogue.write() as connection:
+            rows = [{"name": f"{number}-{n}-" + "x" * 900} for n in range(500)]
+            connection.execute(sa.insert(schema.collections), rows)
+    assert catalogue.log_path.stat().st_size > 1_000_000
+    with catalogue.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM collections").scalar() == 1_500
+        insert_collection(opened(home), "later")
+        assert not catalogue.empty_log()
+    assert catalogue.empty_log()
+    assert catalogue.log_path.stat().st_size == 0
+    assert catalogue.empty_log()
+    assert len(names(catalogue)) == 1_501
+
+
+def test_writing_anew_while_another_writes_is_one_sentence(home: Path) -> None:
+    catalogue, other = opened(home), opened(home)
+    with other.write(), pytest.raises(CatalogueBusy):
+        catalogue.vacuum()
+    assert catalogue.vacuum()

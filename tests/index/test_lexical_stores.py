@@ -193,3 +193,20 @@ def test_a_damaged_index_says_so_and_can_be_dropped(tmp_path: Path, damage: str)
 def test_safe_names_only(tmp_path: Path, name: str) -> None:
     with pytest.raises(InvalidName):
         TantivyStore(tmp_path).search(name, "x", 1)
+
+
+def test_tantivy_counts_deleted_entries_and_sweeps_what_others_left(tmp_path: Path) -> None:
+    store = TantivyStore(tmp_path)
+    assert store.wasted("a") == 0
+    store.apply("a", [], ROWS, 3)
+    assert store.wasted("a") == 0
+    store.apply("a", ["k"], [], 4)
+    assert store.wasted("a") >= 2
+    for name in ("layout-0", "layout-1.discarded"):
+        (tmp_path / "a" / name).mkdir()
+    store.sweep("a")
+    assert {path.name for path in (tmp_path / "a").iterdir() if path.is_dir()} == {"layout-1"}
+    assert store.count("a") == 2
+    (tmp_path / "a" / "layout-1" / "meta.json").write_text("{]")
+    with pytest.raises(ViewDamaged):
+        store.wasted("a")

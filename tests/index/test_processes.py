@@ -123,3 +123,47 @@ def test_a_killed_writer_leaves_whole_documents_only(home: Path) -> None:
                 assert index.original(document.id, DEFAULT).is_file()
             assert {each.where for each in index.verify(repair=True)} <= {"blobs"}
             assert index.verify() == []
+
+
+@pytest.mark.slow
+def test_upkeep_that_is_killed_leaves_nothing_to_mend_by_hand(home: Path) -> None:
+    """After each kill: whole documents, views that catch up alone, and a purge that ends."""
+    small_index(home, view="chroma").close()
+    chance = random.Random(20_261_122)
+    promised: set[int] = set()
+    for attempt in range(8):
+        keeper = subprocess.Popen(
+            [sys.executable, "-m", "tests.index.keeper", str(home), str(attempt * 12_000)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert keeper.stdout is not None
+        said = [keeper.stdout.readline()]
+        time.sleep(chance.uniform(0.0, 2.5))
+        keeper.kill()
+        said += keeper.stdout.readlines()
+        keeper.wait()
+        for line in filter(str.strip, said):
+            what, first, end = line.split()
+            numbers = set(range(int(first), int(end)))
+            promised = promised | numbers if what == "put" else promised - numbers
+        last = int(said[-1].split()[1])  # the step after the last word may have been done, too
+        open_still = set(range(last, last + 24))
+        with small_index(home, view="chroma") as index:
+            listed = {int(each.source.removesuffix(".txt")) for each in index.documents(DEFAULT)}
+            assert listed - open_still == promised - open_still
+            result = index.search("records kept by rule", DEFAULT, 1_000)
+            assert {hit.document.source for hit in result.hits} == {f"{n}.txt" for n in listed}
+            index.refresh()
+            assert index.compact().problems == ()
+            assert index.verify() == []
+            promised = listed
+    with small_index(home, view="chroma") as index:
+        index.remove_many("default", [f"{n}.txt" for n in sorted(listed)[:-3]])
+        assert index.purge().problems == ()
+        found: set[bytes] = set()
+        for path in home.rglob("*"):
+            if path.is_file():
+                found |= set(re.findall(rb"marker(\d{6})word", path.read_bytes()))
+        assert {int(each) for each in found} == set(sorted(listed)[-3:])

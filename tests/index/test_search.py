@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from index import writing
+from index import removing
 from index.document import Scope
 from index.errors import HomeFull
 from index.records import Vector
@@ -103,8 +103,7 @@ def test_dropped_candidates_do_not_shorten_the_list(home: Path) -> None:
         index.put_many(kept)
         index.refresh()
         with index._catalogue.write() as connection:
-            for each in gone:
-                writing.remove(connection, "default", each.source)
+            removing.remove(connection, "default", [each.source for each in gone])
         result = index.search("zzz", DEFAULT, 5)
     assert len(result.hits) == 5
     assert {hit.document.id for hit in result.hits} <= {each.id for each in kept}

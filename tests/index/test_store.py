@@ -20,7 +20,7 @@ from index.errors import (
     NotFound,
     UnknownCollection,
 )
-from index.records import Operation, SourceStatus
+from index.records import Declared, Operation, SourceStatus
 from index.store import Index
 from tests.index.standins import LOCAL, BrokenEmbedder, HashEmbedder, new_document, small_index
 
@@ -47,7 +47,7 @@ def test_a_document_is_read_back_as_it_was_put(index: Index) -> None:
     new = replace(
         new_document(SIX * 5, "a/b.txt", title="Manual"),
         metadata={"owner": "compliance"},
-        effective_from="2026-01-01",
+        declared=Declared(effective_from="2026-01-01"),
     )
     document = index.put(new)
     assert (document.id, document.source, document.version) == (new.id, "a/b.txt", 1)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.chroma import ChromaVectors, open_chroma, stored_configuration
+from index.chroma import ChromaVectors, drop_unused, open_chroma, stored_configuration
 from index.errors import InvalidName, ViewDamaged
 from index.exact import ExactVectors
 from index.files import FileLock
@@ -223,3 +223,27 @@ def test_chroma_takes_safe_names_only(tmp_path: Path, name: str) -> None:
     with pytest.raises(InvalidName):
         store.count(name)
     store.close()
+
+
+def test_chroma_counts_what_its_graph_carries_though_it_is_deleted(tmp_path: Path) -> None:
+    store = chroma(tmp_path)
+    store.apply("a", [], rows("x/1", "x/2", "y/1"), 1)
+    assert store.wasted("a") == 0
+    store.apply("a", ["y"], rows("x/1", "x/2"), 2)
+    assert (store.count("a"), store.wasted("a")) == (2, 3)
+    store.close()
+    store = chroma(tmp_path)
+    assert store.wasted("a") == 3
+    store.discard()
+
+
+def test_chroma_that_is_switched_off_is_thrown_away_unless_in_use(tmp_path: Path) -> None:
+    store = chroma(tmp_path)
+    store.apply("a", [], rows("x/1"), 1)
+    other = FileLock(tmp_path / "chroma.lock")
+    drop_unused(tmp_path / "chroma", other)
+    assert (tmp_path / "chroma").exists()
+    store.close()
+    drop_unused(tmp_path / "chroma", other)
+    assert not (tmp_path / "chroma").exists()
+    assert not other.held

@@ -83,3 +83,23 @@ def test_a_catalogue_that_contradicts_itself_is_said(index: Index, home: Path) -
     assert len(found) == 2
     assert any("embedded" in each.what for each in found)
     assert any("pages" in each.what for each in found)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("UPDATE sources SET document_key = NULL WHERE source = '1.txt'", "holds no document"),
+        ("UPDATE sources SET status = 'container' WHERE source = '1.txt'", "is a container"),
+        ("UPDATE sources SET document_key = 99 WHERE source = '1.txt'", "is not there"),
+        ("UPDATE sources SET container = 'x.zip' WHERE source = '1.txt'", "part of 'x.zip'"),
+        ("UPDATE documents SET status = 'draft' WHERE source = '1.txt'", "should not be draft"),
+        ("UPDATE documents SET complete = 0 WHERE source = '1.txt'", "completeness"),
+    ],
+)
+def test_a_journal_that_contradicts_the_documents_is_said(
+    index: Index, home: Path, damage: str, said: str
+) -> None:
+    with sqlite3.connect(home / "catalogue.db") as raw:
+        raw.execute(damage)
+    found = [each for each in index.verify() if each.where == "catalogue"]
+    assert any(said in each.what for each in found)

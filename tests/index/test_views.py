@@ -111,8 +111,15 @@ def test_rebuilt_views_equal_those_before(home: Path, monkeypatch: pytest.Monkey
 
         monkeypatch.setattr(index.embedder, "embed_passages", never)
         assert index._views.rebuild_words("default")
-        assert index._views.rebuild_vectors("default")
-        assert answers(index) == before
+        assert index._views.rebuild_vectors(["default"])
+        # What was deleted no longer counts among the documents of BM25, so its scores move a bit.
+        for rebuilt, old in zip(answers(index), before, strict=True):
+            assert [(chunk, dense) for chunk, _score, dense in rebuilt] == [
+                (chunk, dense) for chunk, _score, dense in old
+            ]
+            assert [score for _chunk, score, _dense in rebuilt] == pytest.approx(
+                [score for _chunk, score, _dense in old], abs=0.01
+            )
         assert index._views.reached_vectors("default") == level
         assert index.verify() == []
 
