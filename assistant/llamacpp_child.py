@@ -20,11 +20,11 @@ import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
-from assistant.confine import confine
 from assistant.llamacpp_engine import Engine, Unusable
 from assistant.model import StopReason
 from assistant.template import Prompt
 from assistant.wire import BadFrame, Wire
+from audit.confine import confine
 
 PIECE_SECONDS = 0.03  # no eye follows faster
 PARENT_SECONDS = 2.0  # how often to look whether the parent is still there

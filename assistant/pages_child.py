@@ -2,7 +2,7 @@
 
 It takes the PDF on standard input and page number, dots per inch and the most pixels as arguments,
 writes a PNG to standard output and nothing else, and ends: 0, or 1 when the page cannot be drawn.
-Memory and processor time are limited and it can open no network socket (`assistant.confine`). It
+Memory and processor time are limited and it can open no network socket (`audit.confine`). It
 does not protect the files that its user can read from a flaw in PDFium.
 """
 
@@ -15,7 +15,7 @@ import sys
 
 import pypdfium2
 
-from assistant.confine import confine
+from audit.confine import confine
 
 MEMORY = 2 << 30  # bytes of address space
 CPU_SECONDS = 20

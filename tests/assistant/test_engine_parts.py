@@ -1,12 +1,10 @@
-"""The pure parts of the engine: pieces, prompts, frames, cores, and what the process gives up."""
+"""The pure parts of the engine: pieces, prompts, frames, cores."""
 
 from __future__ import annotations
 
 import os
 import re
 import socket
-import subprocess
-import sys
 import threading
 from itertools import pairwise
 from multiprocessing.connection import Connection
@@ -16,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant import confine, wire
+from assistant import wire
 from assistant.cores import available_cores
 from assistant.pieces import Pieces
 from assistant.template import (
@@ -295,78 +293,3 @@ def test_cores_are_physical_and_within_the_quota(
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(siblings) or {0, 1, 2, 3})
     assert available_cores(sysfs(tmp_path, siblings, quota)) == cores
-
-
-# --- what the process gives up ------------------------------------------------------------------
-
-TRY = """
-import resource, socket
-{confine}
-for family in (socket.AF_INET, socket.AF_INET6):
-    try:
-        socket.socket(family).close()
-        print("open")
-    except PermissionError:
-        print("refused")
-socket.socket(socket.AF_UNIX).close()
-print(*resource.getrlimit(resource.RLIMIT_CORE))
-"""
-
-
-def tried(confined: bool) -> list[str]:
-    script = TRY.format(confine="from assistant.confine import confine; confine()" * confined)
-    return subprocess.run(
-        [sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path(__file__).parents[2],
-    ).stdout.split("\n")
-
-
-def test_a_confined_process_opens_no_network_socket() -> None:
-    assert tried(confined=False)[:2] == [
-        "open",
-        "open",
-    ]  # so that the refusal below means something
-    assert tried(confined=True)[:3] == ["refused", "refused", "0 0"]
-
-
-@pytest.mark.parametrize(
-    ("arch", "number", "argument", "allowed"),
-    [
-        (0xC000003E, 0, 0, True),  # read
-        (0xC000003E, 41, 1, True),  # socket(AF_UNIX)
-        (0xC000003E, 41, 16, True),  # socket(AF_NETLINK)
-        (0xC000003E, 41, 2, False),  # socket(AF_INET)
-        (0xC000003E, 41, 10, False),  # socket(AF_INET6)
-        (0xC000003E, 41, 17, False),  # socket(AF_PACKET)
-        (0xC000003E, 425, 0, False),  # io_uring_setup
-        (0xC000003E, 0x40000000 | 41, 2, False),  # socket, by the x32 numbers
-        (0x40000003, 102, 1, False),  # socketcall of a 32-bit program
-    ],
-)
-def test_the_filter_lets_through_local_sockets_only(
-    arch: int, number: int, argument: int, allowed: bool
-) -> None:
-    assert run_filter(confine.socket_filter("x86_64"), arch, number, argument) is allowed
-
-
-def run_filter(code: bytes, arch: int, number: int, argument: int) -> bool:
-    """What a seccomp program decides, by the rules of linux/bpf_common.h."""
-    data = {0: number, 4: arch, 16: argument}
-    at = accumulator = 0
-    while True:
-        operation = int.from_bytes(code[at * 8 : at * 8 + 2], sys.byteorder)
-        if_true, if_false = code[at * 8 + 2], code[at * 8 + 3]
-        operand = int.from_bytes(code[at * 8 + 4 : at * 8 + 8], sys.byteorder)
-        if operation == 0x06:
-            return operand == 0x7FFF0000
-        if operation == 0x20:
-            accumulator = data[operand]
-        elif operation in (0x15, 0x35):
-            met = accumulator == operand if operation == 0x15 else accumulator >= operand
-            at += if_true if met else if_false
-        else:
-            raise AssertionError(f"an instruction that is not expected: {operation:#x}")
-        at += 1
