@@ -10,8 +10,23 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
+from ingest import pdf_tables
 from ingest.pages import Block, Box, Kind
+from ingest.pdf_lines import Line, Word
+
+__all__ = [
+    "Edges",
+    "Line",
+    "Typography",
+    "Word",
+    "blocks",
+    "rows",
+    "running_lines",
+    "typography",
+    "word_boxes",
+]
 
 _MAX_HEADING = 120  # characters; a longer line is a sentence, however large its letters
 _LARGER = 1.1  # a heading's letters against those of the running text
@@ -29,38 +44,9 @@ _ROW_CELLS = 40  # and lines that a row has
 _LEVELS = 4  # sizes of type told apart
 _NUMBERED = re.compile(r"(\d{1,2}(?:\.\d{1,2}){1,4}\.?|\d{1,2}\.)\s+[A-Z][^.;:]*$")
 _TEXTUAL = re.compile(r"[^\W\d_]{2}")
+_TICKED = ("☐", "☑", "☒", "□", "■", "✓", "✔")  # a line of a form, however bold
 
 Edges = tuple[float, float, float, float]  # left, top, right, bottom, points from the top left
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A run without white space, `[start, end)` of a page's text, and where it stands (points)."""
-
-    start: int
-    end: int
-    text: str
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a page's text, `[start, end)`: where it stands and how it is set (points)."""
-
-    start: int
-    end: int
-    text: str
-    left: float
-    right: float
-    top: float
-    bottom: float
-    size: float  # height of a line of this type
-    bold: bool  # from its first to its last character
-    widest_gap: float  # between two neighbouring characters of it
-    words: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,30 +135,43 @@ def blocks(
     The lines at the indices in `running` become blocks of their own.
     """
     heads = [Block(lines[at].start, lines[at].end, Kind.RUNNING) for at in running]
-    body = _body_blocks([line for at, line in enumerate(lines) if at not in running], style)
+    inner = [at for at in range(len(lines)) if at not in running]
+    parted = frozenset(now for before, now in pairwise(inner) if now != before + 1)
+    body = _body_blocks([lines[at] for at in inner], style, frozenset(map(inner.index, parted)))
     return tuple(sorted([*heads, *body], key=lambda block: block.start))
 
 
-def _body_blocks(lines: Sequence[Line], style: Typography) -> list[Block]:
+def _body_blocks(lines: Sequence[Line], style: Typography, parted: frozenset[int]) -> list[Block]:
+    """The blocks of lines without running heads; such a one stands before each line in `parted`."""
     margin = min((line.left for line in lines), default=0.0)
     far = margin + _SHORT * (max((line.right for line in lines), default=0.0) - margin)
     found: list[Block] = []
     before: Line | None = None
     row_before = 0
-    for line, row in zip(lines, rows(lines), strict=True):
+    place_before: pdf_tables.Place | None = None
+    places = pdf_tables.places(lines)
+    for at, (line, row, place) in enumerate(zip(lines, rows(lines), places, strict=True)):
         last = found[-1] if found else None
-        if row and row == row_before and last:
+        joins = last is not None and at not in parted
+        if place:
+            if last and joins and place == place_before:
+                found[-1] = Block(last.start, line.end, place.kind)
+            else:
+                found.append(Block(line.start, line.end, place.kind))
+            row = 0
+        elif last and joins and row and row == row_before:
             kind = last.kind if line.bold else Kind.ROW
             found[-1] = Block(last.start, line.end, kind)
         else:
             level = 0 if row else _heading_level(line, margin, far, style)
             kind = Kind.HEADING if level else _body_kind(line, row, last)
             paragraph = kind in (Kind.HEADING, Kind.TEXT)
-            if last and before and paragraph and _continues(before, line, last, kind, level):
+            near = last and before and paragraph and joins
+            if last and before and near and _continues(before, line, last, kind, level):
                 found[-1] = Block(last.start, line.end, kind, level)
             else:
                 found.append(Block(line.start, line.end, kind, level))
-        before, row_before = line, row
+        before, row_before, place_before = line, row, place
     return found
 
 
@@ -230,6 +229,8 @@ def _heading_level(line: Line, margin: float, far: float, style: Typography) -> 
     """
     text = line.text
     if len(text) > _MAX_HEADING or text in style.running or not _TEXTUAL.search(text):
+        return 0
+    if text.startswith(_TICKED):
         return 0
     if line.size in style.sizes:
         return 1 + min(style.sizes.index(line.size), _LEVELS - 1)

@@ -10,14 +10,16 @@ import json
 from collections.abc import Iterator
 
 from ingest.errors import Failure, ReadFailure
+from ingest.options import ReadOptions
 from ingest.pages import MAX_NAME, Page, ReadDocument, ReadPage, clean, paragraphs
+from ingest.seen import drawn
 
 MEDIA_TYPE = "application/jsonl"
 
 _MARK = b"\xef\xbb\xbf"
 
 
-def read(data: bytes) -> Iterator[ReadDocument | ReadFailure]:
+def read(data: bytes, options: ReadOptions) -> Iterator[ReadDocument | ReadFailure]:
     """Each record of `data`, or why its line is none (BAD_RECORD, NO_TEXT, TOO_DEEP); blank lines
     are passed over.
     """
@@ -31,7 +33,7 @@ def read(data: bytes) -> Iterator[ReadDocument | ReadFailure]:
         start = end + 1
         if data[begin:end].strip():
             try:
-                yield _record(data[begin:end], line, begin, end)
+                yield drawn(_record(data[begin:end], line, begin, end), options.keep_hidden)
             except ReadFailure as failure:
                 yield failure
 

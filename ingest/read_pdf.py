@@ -1,206 +1,251 @@
 """PDF pages as a reader sees them: text in reading order, boxes of words, headings, page labels.
 
-A page's text is built character by character from PDFium's text page, so that each character of it
-has a known place on the page. Line ends are "\\n"; a hyphen at the end of a line stays where it is
-drawn. Only PDFium's order of the text is used: a page whose columns are stored out of order is read
-out of order.
+Page by page it is decided where the text comes from: from the file's own text layer, without what
+nobody can see, or from the drawn page by text recognition. A page that cannot be read costs that
+page, not the document.
 """
 
 from __future__ import annotations
 
-import ctypes
 import re
-from collections.abc import Sequence
-from itertools import pairwise
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-import pypdfium2
-import pypdfium2.raw as pdfium
-
+from index.completeness import SURE
+from ingest import pdf_native as native
+from ingest import pdf_scan as scan
 from ingest.errors import Failure, ReadFailure
-from ingest.pages import Page, ReadDocument, ReadPage, clean
-from ingest.pdf_layout import Edges, Line, Word, blocks, running_lines, typography, word_boxes
+from ingest.invisible import strip_invisible
+from ingest.options import ReadOptions
+from ingest.pages import Finding, FindingKind, Method, Page, ReadDocument, ReadPage, clean
+from ingest.pdf_hidden import (
+    Hidden,
+    Spoken,
+    hidden_characters,
+    sample,
+    spoken_for,
+    take_drawn,
+)
+from ingest.pdf_layout import Line, blocks, running_lines, typography
+from ingest.pdf_objects import Objects
+from ingest.pdf_text import Characters, Words, characters, laid, words
+
+if TYPE_CHECKING:
+    from ingest.ocr import Recognised
 
 MEDIA_TYPE = "application/pdf"
 
-_BOLD = 600  # font weight; 400 is regular
+_SAMPLE = 120  # characters of a finding's
+_AT_ONCE = 50  # pages between two signs of life
+_UNSEEN = (FindingKind.INVISIBLE, FindingKind.COVERED)  # how a layer is laid on a scan
 _JUNK_TITLE = re.compile(
     r"untitled|document\d*|microsoft \w+ - .*|\S*\.(docx?|pdf|indd|xlsx?|html?|rtf|tmp)"
     r"|[\w-]*\d{6,}[\w-]*",
     re.IGNORECASE,
 )
-_SCALE = 1000  # PageToDevice answers in whole device units: one is 1/1000 point here
 
 
-def read(data: bytes, passwords: Sequence[str] = (), max_pages: int = 20_000) -> ReadDocument:
-    """All pages of the PDF in `data`; each of `passwords` is tried if it is protected.
+@dataclass(slots=True)
+class _Drawn:
+    """A page, its lines, and what was found on it."""
 
-    Raises ReadFailure (ENCRYPTED, CORRUPT, TOO_MANY_PAGES).
+    page: Page
+    lines: list[Line] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def read(data: bytes, options: ReadOptions) -> ReadDocument:
+    """All pages of the PDF in `data`.
+
+    Raises ReadFailure: ENCRYPTED (none of the passwords opens it), CORRUPT, TOO_MANY_PAGES, NO_TEXT
+    (no page has any), NO_OCR (the same, and the engine that might have found some is not there).
     """
-    pdf = _open(data, passwords)
+    pdf = native.open_pdf(data, options.passwords)
+    recogniser = scan.Recogniser(options)
     try:
-        if len(pdf) > max_pages:
+        if len(pdf) > options.max_pages:
             raise ReadFailure(Failure.TOO_MANY_PAGES)
-        drawn = [_draw(pdf, index) for index in range(len(pdf))]
-        title = _title(pdf)
-    except pypdfium2.PdfiumError as error:
+        title = native.title(pdf)
+        findings = _embedded(pdf)
+        drawn = []
+        for index in range(len(pdf)):
+            drawn.append(_Reading(pdf, index, options, recogniser).page())
+            if index % _AT_ONCE == _AT_ONCE - 1:
+                options.pulse()
+        if not any(each.page.text.strip() for each in drawn):
+            raise ReadFailure(Failure.NO_OCR if recogniser.missing else Failure.NO_TEXT)
+        pages = _with_blocks(drawn)
+    except native.PdfError as error:
         raise ReadFailure(Failure.CORRUPT) from error
     finally:
         pdf.close()
-    style = typography([lines for _, lines in drawn])
-    edges = running_lines([(page.height, lines) for page, lines in drawn])
-    pages = tuple(
-        ReadPage(page, blocks(lines, style, running))
-        for (page, lines), running in zip(drawn, edges, strict=True)
+    if _JUNK_TITLE.fullmatch(title) or len(title) > 200:
+        title = ""  # a program made it up
+    findings += [finding for each in drawn for finding in each.findings]
+    return ReadDocument(MEDIA_TYPE, title, pages, findings=tuple(findings))
+
+
+def _with_blocks(drawn: list[_Drawn]) -> tuple[ReadPage, ...]:
+    style = typography([each.lines for each in drawn])
+    running = running_lines([(each.page.height, each.lines) for each in drawn])
+    return tuple(
+        ReadPage(each.page, blocks(each.lines, style, edges))
+        for each, edges in zip(drawn, running, strict=True)
     )
-    return ReadDocument(MEDIA_TYPE, title, pages)
 
 
-def _open(data: bytes, passwords: Sequence[str]) -> pypdfium2.PdfDocument:
-    for password in (None, *passwords):
+def _embedded(pdf: native.PdfDocument) -> list[Finding]:
+    """One finding for the files within the document, which are not opened."""
+    names = native.attachments(pdf)
+    listed = ", ".join(name or "?" for name in names)[:_SAMPLE]
+    return [Finding(FindingKind.EMBEDDED_FILE, 0, 0, listed)] if names else []
+
+
+class _Reading:
+    """Reads one page: `index` counts from 0."""
+
+    def __init__(
+        self,
+        pdf: native.PdfDocument,
+        index: int,
+        options: ReadOptions,
+        recogniser: scan.Recogniser,
+    ) -> None:
+        self._pdf, self._index = pdf, index
+        self._options, self._recogniser = options, recogniser
+        self._number = index + 1
+        self._findings: list[Finding] = []
+
+    def page(self) -> _Drawn:
+        """The page; without text, and a finding, where PDFium cannot read it."""
+        label = native.label(self._pdf, self._index)
         try:
-            return pypdfium2.PdfDocument(data, password=password)
-        except pypdfium2.PdfiumError as error:
-            if getattr(error, "err_code", None) != pdfium.FPDF_ERR_PASSWORD:
-                raise ReadFailure(Failure.CORRUPT) from error
-    raise ReadFailure(Failure.ENCRYPTED)
+            loaded = native.LoadedPage(self._pdf, self._index)
+        except native.PdfError:
+            return self._unread(Page(self._number, "", label))
+        try:
+            bare = Page(self._number, "", label, round(loaded.width, 2), round(loaded.height, 2))
+            return self._read(loaded, bare)
+        except native.PdfError:
+            return self._unread(bare)
+        finally:
+            loaded.close()
 
+    def _read(self, loaded: native.LoadedPage, bare: Page) -> _Drawn:
+        found = characters(loaded)
+        every = words(loaded, found)
+        objects = Objects(loaded)
+        spoken = self._spoken(loaded, every, objects)
+        if spoken and not self._options.keep_hidden:
+            take_drawn(loaded, spoken)
+            found = characters(loaded)
+            every = words(loaded, found)
+        hidden = hidden_characters(loaded, found, every, objects)
+        shown = words(loaded, found.without(set().union(*hidden.values()))) if hidden else every
+        pictures = objects.pictures()
+        unseen = sum(len(hidden.get(kind, ())) for kind in _UNSEEN)
+        covered = scan.covered_share(loaded, pictures)
+        needed = scan.need(scan.Seen(shown.text, unseen, covered, objects.has_drawing))
+        if needed is scan.Need.BLANK and not hidden:
+            return _Drawn(replace(bare, method=Method.BLANK), [], self._findings)
+        if needed is scan.Need.LAYERED:
+            return self._layered(loaded, bare, every)
+        self._report_hidden(found, hidden)
+        kept = every if self._options.keep_hidden else shown
+        if needed is scan.Need.GARBLED:
+            return self._garbled(loaded, bare, kept)
+        if needed is scan.Need.NOTHING or kept.starts:
+            drawn = self._from_layer(loaded, bare, kept)
+            parts = scan.unread_pictures(loaded, pictures, kept.edges) if len(pictures) else []
+            return self._with_pictures(loaded, drawn, parts)
+        if scan.looks_blank(loaded):
+            return _Drawn(replace(bare, method=Method.BLANK), [], self._findings)
+        return self._recognised(loaded, bare) or self._unread(bare)
 
-def _title(pdf: pypdfium2.PdfDocument) -> str:
-    """The title in the PDF's own description, unless it is one that a program made up."""
-    title = " ".join(clean(str(pdf.get_metadata_value("Title") or "")).split())
-    return "" if _JUNK_TITLE.fullmatch(title) or len(title) > 200 else title
-
-
-def _draw(pdf: pypdfium2.PdfDocument, index: int) -> tuple[Page, list[Line]]:
-    """Page `index` (from 0) and its lines."""
-    page = pdf[index]
-    textpage = page.get_textpage()
-    try:
-        width, height = page.get_size()
-        text, edges, sources = _characters(page, textpage)
-        lines = _lines(text, edges, sources, textpage)
-        label = clean(str(pdf.get_page_label(index) or ""))
-    finally:
-        textpage.close()
-        page.close()
-    boxes = tuple(word_boxes(text, edges))
-    return Page(index + 1, text, label, round(width, 2), round(height, 2), boxes), lines
-
-
-def _affine(page: pypdfium2.PdfPage) -> tuple[float, float, float, float, float, float]:
-    """(a, b, c, d, e, f): a point (x, y) of the page's own space is drawn at
-    (a*x + c*y + e, b*x + d*y + f) points from the top left corner of the page as displayed.
-
-    PDFium knows about rotation and crop box; three points give its map.
-    """
-    width, height = page.get_size()
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        across, down = ctypes.c_int(), ctypes.c_int()
-        pdfium.FPDF_PageToDevice(
-            page, 0, 0, round(width * _SCALE), round(height * _SCALE), 0, x, y, across, down
+    def _spoken(self, loaded: native.LoadedPage, every: Words, objects: Objects) -> list[Spoken]:
+        spoken = spoken_for(
+            loaded, every, objects, lambda: native.LoadedPage(self._pdf, self._index)
         )
-        return across.value / _SCALE, down.value / _SCALE
+        for each in spoken:
+            said = " ".join(clean(each.said).split())
+            self._find(FindingKind.ACTUAL_TEXT, len(said.replace(" ", "")), said)
+        return spoken
 
-    span = 1000.0
-    (e, f), (ax, ay), (cx, cy) = place(0, 0), place(span, 0), place(0, span)
-    return (ax - e) / span, (ay - f) / span, (cx - e) / span, (cy - f) / span, e, f
+    def _report_hidden(self, found: Characters, hidden: Hidden) -> None:
+        told = {kind: said for kind, _, said in strip_invisible(found.text)[1]}
+        for kind, numbers in hidden.items():
+            self._find(kind, len(numbers), told.get(kind) or sample(found, numbers))
 
+    def _find(self, kind: FindingKind, characters: int = 0, said: str = "") -> None:
+        self._findings.append(Finding(kind, self._number, characters, said[:_SAMPLE]))
 
-def _characters(
-    page: pypdfium2.PdfPage, textpage: pypdfium2.PdfTextPage
-) -> tuple[str, list[Edges | None], list[int]]:
-    """The page's text; where each character is drawn, None for white space; its PDFium index."""
-    a, b, c, d, e, f = _affine(page)
-    rect = pdfium.FS_RECTF()
-    chars: list[str] = []
-    edges: list[Edges | None] = []
-    sources: list[int] = []
-    for index in range(textpage.count_chars()):
-        char = _character(pdfium.FPDFText_GetUnicode(textpage, index))
-        if char == "\n":
-            _drop_white_end(chars, edges, sources)
-        if not char or (char == "\n" and not chars):
-            continue
-        drawn: Edges | None = None
-        if not char.isspace() and pdfium.FPDFText_GetLooseCharBox(textpage, index, rect):
-            xs = (a * rect.left + c * rect.bottom + e, a * rect.right + c * rect.top + e)
-            ys = (b * rect.left + d * rect.bottom + f, b * rect.right + d * rect.top + f)
-            drawn = (min(xs), min(ys), max(xs), max(ys))
-        chars.append(char)
-        edges.append(drawn)
-        sources.append(index)
-    _drop_white_end(chars, edges, sources)
-    return "".join(chars), edges, sources
+    def _from_layer(self, loaded: native.LoadedPage, bare: Page, kept: Words) -> _Drawn:
+        boxes, lines = laid(loaded, kept)
+        return _Drawn(replace(bare, text=kept.text, boxes=boxes), lines, self._findings)
 
+    def _layered(self, loaded: native.LoadedPage, bare: Page, layer: Words) -> _Drawn:
+        """A scan with a layer of text: what is drawn counts, the layer only where that fails."""
+        recognised = self._recognised(loaded, bare)
+        if recognised and recognised.page.text:
+            return recognised
+        drawn = self._from_layer(loaded, bare, layer)
+        drawn.page = replace(drawn.page, method=Method.OCR)
+        return drawn
 
-def _drop_white_end(*columns: list[Any]) -> None:
-    """Take white space off the end of the first list, and as many entries off the others."""
-    while columns[0] and columns[0][-1].isspace():
-        for column in columns:
-            del column[-1]
+    def _garbled(self, loaded: native.LoadedPage, bare: Page, layer: Words) -> _Drawn:
+        self._find(FindingKind.GARBLED_TEXT, len("".join(layer.text.split())), layer.text)
+        recognised = self._recognised(loaded, bare)
+        if recognised and recognised.page.text:
+            return recognised
+        if scan.is_meaningless(layer.text):
+            return self._unread(bare)
+        return self._from_layer(loaded, bare, layer)
 
+    def _recognised(self, loaded: native.LoadedPage, bare: Page) -> _Drawn | None:
+        """The page as recognised; None where that is impossible or gives nothing."""
+        found = self._recogniser.page(loaded)
+        if found is None:
+            return None
+        if found.blank:
+            return _Drawn(replace(bare, method=Method.BLANK), [], self._findings)
+        if not found.text.strip():
+            return None
+        self._doubt(found)
+        page = replace(
+            bare,
+            text=found.text,
+            boxes=found.boxes,
+            method=Method.OCR,
+            confidence=found.confidence,
+        )
+        return _Drawn(page, list(found.lines), self._findings)
 
-def _character(code: int) -> str:
-    """PDFium's code for a character as one character of our text, "" for none.
-
-    PDFium ends a line with CR LF and writes 2 or U+FFFE for a hyphen at the end of a line.
-    """
-    if code in (0x02, 0xFFFE, 0xAD):
-        return "-"
-    if code in (0x09, 0x20, 0xA0):
-        return " "
-    if code == 0x0A:
-        return "\n"
-    if code < 0x20 or 0x7F <= code < 0xA0 or code > 0x10FFFF or code == 0xFFFF:
-        return ""
-    return "\ufffd" if 0xD800 <= code < 0xE000 else chr(code)
-
-
-def _lines(
-    text: str,
-    edges: Sequence[Edges | None],
-    sources: Sequence[int],
-    textpage: pypdfium2.PdfTextPage,
-) -> list[Line]:
-    lines = []
-    for match in re.finditer(r"[^\s][^\n]*(?<=\S)", text):
-        start, end = match.span()
-        drawn = [part for part in edges[start:end] if part is not None]
-        if not drawn:
-            continue
-        ends = (sources[start], sources[end - 1])
-        lines.append(
-            Line(
-                start=start,
-                end=end,
-                text=match.group(),
-                left=drawn[0][0],
-                right=drawn[-1][2],
-                top=min(part[1] for part in drawn),
-                bottom=max(part[3] for part in drawn),
-                size=round(drawn[0][3] - drawn[0][1], 1),
-                bold=all(_is_bold(textpage, index) for index in ends),
-                widest_gap=max((right[0] - left[2] for left, right in pairwise(drawn)), default=0),
-                words=_words(text, edges, start, end),
+    def _with_pictures(
+        self, loaded: native.LoadedPage, drawn: _Drawn, parts: list[native.Rect]
+    ) -> _Drawn:
+        """`drawn` and after it what is written on some parts of the page."""
+        confidences = []
+        for part in parts:
+            found = self._recogniser.page(loaded, part)
+            if found is None or found.confidence is None or not scan.worth_reading(found):
+                continue
+            confidences.append((found.confidence, len(found.text)))
+            text = f"{drawn.page.text}\n" if drawn.page.text else ""
+            found = scan.moved(found, len(text), part[0], part[1])
+            drawn.page = replace(
+                drawn.page, text=text + found.text, boxes=(*drawn.page.boxes, *found.boxes)
             )
-        )
-    return lines
+            drawn.lines += found.lines
+        if confidences:
+            signs = sum(length for _, length in confidences)
+            mean = sum(confidence * length for confidence, length in confidences) / signs
+            drawn.page = replace(drawn.page, method=Method.MIXED, confidence=mean)
+        return drawn
 
+    def _doubt(self, found: Recognised) -> None:
+        if found.confidence is not None and found.confidence < SURE:
+            self._find(FindingKind.DOUBTFUL_OCR, len("".join(found.text.split())), found.text)
 
-def _words(text: str, edges: Sequence[Edges | None], start: int, end: int) -> tuple[Word, ...]:
-    found = []
-    for box in word_boxes(text[start:end], edges[start:end]):
-        span = (start + box.start, start + box.end)
-        found.append(Word(*span, text[span[0] : span[1]], box.left, box.top, box.right, box.bottom))
-    return tuple(found)
-
-
-def _is_bold(textpage: pypdfium2.PdfTextPage, index: int) -> bool:
-    """Whether a character is set bold, by its font's weight or, where that is unset, its name."""
-    if pdfium.FPDFText_GetFontWeight(textpage, index) >= _BOLD:
-        return True
-    buffer = ctypes.create_string_buffer(128)
-    length = int(pdfium.FPDFText_GetFontInfo(textpage, index, buffer, 128, ctypes.c_int()))
-    return 0 < length <= 128 and b"bold" in buffer.value.lower()
+    def _unread(self, bare: Page) -> _Drawn:
+        self._find(FindingKind.UNREADABLE_PAGE)
+        return _Drawn(replace(bare, method=Method.UNREAD), [], self._findings)

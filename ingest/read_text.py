@@ -1,18 +1,17 @@
 """Plain text: decoded, with "\\n" line ends, otherwise as it stands.
 
 Form feeds separate pages. A text without any is cut at blank lines into pages of at most about
-3,000 characters, the length of a printed page.
+3,000 characters, the length of a printed page; a longer paragraph is cut at line ends, and a line
+that would fill ten pages where a word ends.
 """
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterator
 
-from charset_normalizer import from_bytes
-
 from ingest.errors import Failure, ReadFailure
+from ingest.options import ReadOptions
 from ingest.pages import (
     Block,
     Kind,
@@ -23,65 +22,63 @@ from ingest.pages import (
     first_heading,
     paragraphs,
 )
+from ingest.read_encoding import decode
+from ingest.seen import drawn
+
+__all__ = ["MEDIA_TYPE", "PAGE_CHARACTERS", "decode", "read"]
 
 MEDIA_TYPE = "text/plain"
 PAGE_CHARACTERS = 3000
+MAX_LINE = 30_000  # characters of a line on one page
 
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_GUESS_BYTES = 256 * 1024  # enough to tell an encoding; guessing takes time with the length
 _NUMBERED = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+[A-Z]\S*(?: \S+){0,10}")
 _MAX_HEADING = 80
 _UNDERLINE = re.compile(r"([-=~_*#])\1{2,}\s*")
 _COLUMNS = re.compile(r"[-=]{2,}(?:\s+[-=]{2,})+\s*")
 
 
-def read(data: bytes) -> ReadDocument:
-    """The document in `data`. Raises ReadFailure (UNDECODABLE)."""
+def read(data: bytes, options: ReadOptions) -> ReadDocument:
+    """The document in `data`. Raises ReadFailure (UNDECODABLE, TOO_MANY_PAGES)."""
     text = decode(data)
     texts = text.split("\f") if "\f" in text else list(_cut(text))
     while len(texts) > 1 and not texts[-1].strip():
         texts.pop()
+    if len(texts) > options.max_pages:
+        raise ReadFailure(Failure.TOO_MANY_PAGES)
     pages = []
     for number, part in enumerate(texts, start=1):
         kept = clean(part).strip("\n")
         pages.append(ReadPage(Page(number, kept), tuple(_blocks(kept))))
-    return ReadDocument(MEDIA_TYPE, first_heading(pages), tuple(pages))
-
-
-def decode(data: bytes) -> str:
-    """`data` as text with "\\n" line ends: by its byte order mark, as UTF-8, or by a guess.
-
-    Raises ReadFailure (UNDECODABLE) for what is no text, among it anything with NUL bytes.
-    """
-    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "")
-    if not encoding and b"\0" in data[:_GUESS_BYTES]:
-        raise ReadFailure(Failure.UNDECODABLE)
-    try:
-        text = data.decode(encoding or "utf-8")
-    except UnicodeDecodeError as error:
-        best = None if encoding else from_bytes(data[:_GUESS_BYTES]).best()
-        if best is None:
-            raise ReadFailure(Failure.UNDECODABLE) from error
-        text = data.decode(best.encoding, "replace")
-    return re.sub(r"\r\n?", "\n", text)
+    document = ReadDocument(MEDIA_TYPE, first_heading(pages), tuple(pages))
+    return drawn(document, options.keep_hidden)
 
 
 def _cut(text: str) -> Iterator[str]:
-    """`text` in parts of at most PAGE_CHARACTERS where its paragraphs allow it."""
+    """`text` in parts of at most PAGE_CHARACTERS where its paragraphs and lines allow it."""
     start = 0
-    end = 0  # of the last paragraph that fits
-    for block in paragraphs(text):
-        if block.end - start > PAGE_CHARACTERS and end > start:
+    end = 0  # of the last run that fits
+    for first, last in _runs(text):
+        if last - start > PAGE_CHARACTERS and end > start:
             yield text[start:end]
-            start = block.start
-        end = block.end
+            start = first
+        end = last
     yield text[start:]
+
+
+def _runs(text: str) -> Iterator[tuple[int, int]]:
+    """Paragraphs; the lines of those that are longer than a page; parts of lines without end."""
+    for block in paragraphs(text):
+        if block.end - block.start <= PAGE_CHARACTERS:
+            yield block.start, block.end
+            continue
+        for line in re.finditer(r"[^\n]+", text[block.start : block.end]):
+            start, last = block.start + line.start(), block.start + line.end()
+            while last - start > MAX_LINE:
+                blank = text.rfind(" ", start + MAX_LINE // 2, start + MAX_LINE)
+                cut = blank + 1 if blank > 0 else start + MAX_LINE
+                yield start, cut
+                start = cut
+            yield start, last
 
 
 def _blocks(text: str) -> Iterator[Block]:

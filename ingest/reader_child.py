@@ -1,9 +1,10 @@
-"""The process that reads documents: it has no network, little memory, and trusts nothing.
+"""The process that reads documents: it has no network, little memory, changes no file.
 
 Run as `python -I -m ingest.reader_child --fd N --memory-mb M --seconds S`. Over the socket N it
-takes requests `{"name", "passwords", "max_pages"}`, each with an open file, and answers with
-messages of `ingest.wire`: `{"items": [...]}` with documents or failures, then `{"end": true}`; or
-`{"failed": code}`. The parser libraries are loaded here and nowhere else.
+takes requests `{"name", "options"}`, each with an open file, and answers with messages of
+`ingest.wire`: `{"items": [...]}` with documents or failures; `{"member", "size"}`, followed by the
+bytes of the member as they are; `{"pulse": true}` from a reader that is slow but goes on; at last
+`{"end": true}` or `{"failed": code}`. The parser libraries are loaded here and nowhere else.
 
 What this does not protect against: a parser that is taken over can still read the files that the
 account may read; without a network it cannot send them anywhere but back, where they would have to
@@ -13,94 +14,91 @@ pass for the text of the document.
 from __future__ import annotations
 
 import argparse
-import ctypes
+import importlib
 import importlib.util
 import os
 import resource
-from collections.abc import Iterator, Mapping
+import select
+import signal
+import threading
+import time
+from collections.abc import Iterable, Iterator
 from multiprocessing import reduction
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from audit.confine import confine, has_network
 from ingest.errors import Failure, ReadFailure
 from ingest.filetype import FileType, detect
-from ingest.pages import ReadDocument
-from ingest.wire import document_message, packed, unpacked
+from ingest.options import ReadOptions
+from ingest.pages import Member, ReadDocument
+from ingest.wire import document_message, failure_message, packed, unpacked
 
 STAND_IN = "CLOISTER_READER_STAND_IN"
 """Names a Python file to read with instead; looked at only under `--stand-in`, by tests."""
 
-_CLONE_NEWUSER = 0x10000000  # linux/sched.h
-_CLONE_NEWNET = 0x40000000
 _AT_ONCE = 500  # records in one message
 _CHARACTERS_AT_ONCE = 1_000_000  # of their text, about
 _REQUEST_BYTES = 1 << 20
+_PULSE_SECONDS = 0.2  # between two signs of life at least
+_OPEN_FILES = 256
+
+_MODULES = {
+    FileType.PDF: "read_pdf",
+    FileType.DOCX: "read_docx",
+    FileType.PPTX: "read_pptx",
+    FileType.XLSX: "read_xlsx",
+    FileType.ODT: "read_odt",
+    FileType.RTF: "read_rtf",
+    FileType.HTML: "read_html",
+    FileType.MARKDOWN: "read_markdown",
+    FileType.TEXT: "read_text",
+    FileType.CSV: "read_csv",
+    FileType.PNG: "read_image",
+    FileType.JPEG: "read_image",
+    FileType.TIFF: "read_image",
+    FileType.JSONL: "read_jsonl",
+    FileType.EML: "read_mail",
+    FileType.MSG: "read_mail",
+    FileType.ZIP: "read_zip",
+}
+
+Found = ReadDocument | ReadFailure | Member
 
 
 class Reader(Protocol):
-    """What reads: `read(name, data, request)`; raises ReadFailure for the whole file."""
+    """What reads: `read(name, data, options)`; raises ReadFailure for the whole file."""
 
-    def __call__(
-        self, name: str, data: bytes, request: Mapping[str, Any]
-    ) -> Iterator[ReadDocument | ReadFailure]: ...
+    def __call__(self, name: str, data: bytes, options: ReadOptions) -> Iterator[Found]: ...
 
 
-def read_any(
-    name: str, data: bytes, request: Mapping[str, Any]
-) -> Iterator[ReadDocument | ReadFailure]:
-    """The document or records in `data`, by the reader for its type. Raises ReadFailure."""
-    kind = detect(name, data)
-    if kind is FileType.JSONL:
-        from ingest import read_jsonl
+def read_any(name: str, data: bytes, options: ReadOptions) -> Iterator[Found]:
+    """What is in `data`, by the reader for its type. Raises ReadFailure.
 
-        yield from read_jsonl.read(data)
-        return
-    document = _one(kind, data, request)
-    if not any(page.page.text.strip() for page in document.pages):
-        raise ReadFailure(Failure.NO_TEXT)
-    yield document
-
-
-def _one(kind: FileType, data: bytes, request: Mapping[str, Any]) -> ReadDocument:
-    """Each reader is imported when first needed: a process that reads text never loads PDFium."""
-    if kind is FileType.PDF:
-        from ingest import read_pdf
-
-        return read_pdf.read(data, request["passwords"], request["max_pages"])
-    if kind is FileType.DOCX:
-        from ingest import read_docx
-
-        return read_docx.read(data, request["max_pages"])
-    if kind is FileType.HTML:
-        from ingest import read_html
-
-        return read_html.read(data)
-    if kind is FileType.MARKDOWN:
-        from ingest import read_markdown
-
-        return read_markdown.read(data)
-    from ingest import read_text
-
-    return read_text.read(data)
-
-
-def drop_network() -> bool:
-    """Move this process into a network of its own that has no devices; whether that worked.
-
-    Needs a kernel that lets this account make namespaces. unshare(2).
+    Each reader is imported when first needed: a process that reads text never loads PDFium. A
+    document without text fails, but for a mail, which may have members.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    return any(
-        libc.unshare(flags) == 0 for flags in (_CLONE_NEWUSER | _CLONE_NEWNET, _CLONE_NEWNET)
-    )
+    kind = detect(name, data)
+    reader = importlib.import_module(f"ingest.{_MODULES[kind]}")
+    found = reader.read(data, options)
+    if not isinstance(found, ReadDocument):
+        yield from cast(Iterable[Found], found)
+        return
+    if not any(page.page.text.strip() for page in found.pages):
+        raise ReadFailure(Failure.NO_TEXT)
+    yield found
 
 
 def limit(memory_mb: int) -> None:
-    """Bound what this process may use: address space, no files written, no core dump."""
+    """Bound what this process may use: address space, open files, no file written, no core dump.
+
+    What it starts inherits all of these, each for itself.
+    """
     memory = memory_mb << 20
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -112,39 +110,80 @@ def limit_processor(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (allowed, hard))
 
 
-def answer(connection: Connection, reader: Reader, request: Mapping[str, Any], file: int) -> None:
-    """Read one file and send what is in it. A MemoryError is left to the caller."""
-    try:
-        with os.fdopen(file, "rb") as stream:
-            data = stream.read()
-        items: list[dict[str, object]] = []
-        characters = 0
-        for found in reader(str(request["name"]), data, request):
-            items.append(_item(found))
-            characters += _characters(found)
-            if len(items) == _AT_ONCE or characters > _CHARACTERS_AT_ONCE:
-                connection.send_bytes(packed({"items": items}))
-                items.clear()
-                characters = 0
-        if items:
-            connection.send_bytes(packed({"items": items}))
-        connection.send_bytes(packed({"end": True}))
-    except ReadFailure as failure:
-        connection.send_bytes(packed({"failed": failure.failure}))
-    except RecursionError:
-        connection.send_bytes(packed({"failed": Failure.TOO_DEEP}))
+def end_with(connection: Connection) -> None:
+    """End this process and all that it started as soon as the other side has gone.
+
+    A thread watches, because who reads a file does not look at the socket, and a signal on the
+    parent's death would come when the thread that started this process ends.
+    """
+
+    def watch() -> None:
+        hung_up = select.poll()
+        hung_up.register(connection.fileno(), 0)  # which still reports that the other side closed
+        hung_up.poll()
+        if os.getpgrp() == os.getpid():
+            os.killpg(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, name="end with parent", daemon=True).start()
 
 
-def _item(found: ReadDocument | ReadFailure) -> dict[str, object]:
-    if isinstance(found, ReadFailure):
-        return {"failed": found.failure, "line": found.line}
-    return document_message(found)
+class Answer:
+    """Sends what is found in one file, many small items in one message."""
 
+    def __init__(self, connection: Connection, seconds: int) -> None:
+        self._connection = connection
+        self._seconds = seconds
+        self._items: list[dict[str, object]] = []
+        self._characters = 0
+        self._pulsed = time.monotonic()
 
-def _characters(found: ReadDocument | ReadFailure) -> int:
-    if isinstance(found, ReadFailure):
-        return 0
-    return sum(len(read.page.text) for read in found.pages)
+    def read(self, reader: Reader, request: Any, file: int) -> None:
+        """Read one file and send what is in it. A MemoryError is left to the caller."""
+        try:
+            with os.fdopen(file, "rb") as stream:
+                data = stream.read()
+            options = ReadOptions.of(request["options"], self.pulse)
+            for found in reader(str(request["name"]), data, options):
+                self._add(found)
+            self._flush()
+            self._send({"end": True})
+        except ReadFailure as failure:
+            self._send({"failed": failure.failure})
+        except RecursionError:
+            self._send({"failed": Failure.TOO_DEEP})
+
+    def pulse(self) -> None:
+        """Say that the reader goes on, and let it."""
+        now = time.monotonic()
+        if now - self._pulsed >= _PULSE_SECONDS:
+            self._pulsed = now
+            limit_processor(self._seconds)
+            self._send({"pulse": True})
+
+    def _add(self, found: Found) -> None:
+        if isinstance(found, Member):
+            self._flush()
+            self._send({"member": found.name, "size": len(found.data)})
+            self._connection.send_bytes(found.data)
+            limit_processor(self._seconds)
+            return
+        if isinstance(found, ReadFailure):
+            self._items.append(failure_message(found))
+        else:
+            self._items.append(document_message(found))
+            self._characters += sum(len(read.page.text) for read in found.pages)
+        if len(self._items) == _AT_ONCE or self._characters > _CHARACTERS_AT_ONCE:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._items:
+            self._send({"items": self._items})
+        self._items = []
+        self._characters = 0
+
+    def _send(self, message: dict[str, object]) -> None:
+        self._connection.send_bytes(packed(message))
 
 
 def serve(connection: Connection, reader: Reader, seconds: int) -> None:
@@ -157,7 +196,7 @@ def serve(connection: Connection, reader: Reader, seconds: int) -> None:
             return
         limit_processor(seconds)
         try:
-            answer(connection, reader, request, file)
+            Answer(connection, seconds).read(reader, request, file)
         except MemoryError:
             connection.send_bytes(packed({"failed": Failure.TOO_MUCH_MEMORY}))
             return
@@ -181,10 +220,11 @@ def main() -> None:
     parser.add_argument("--stand-in", action="store_true")
     options = parser.parse_args()
     connection = Connection(options.fd)
-    alone = drop_network()
+    confine(files=True)  # first, because it needs a process of one thread
     limit(options.memory_mb)
+    end_with(connection)
     reader: Reader = _stand_in(Path(os.environ[STAND_IN])) if options.stand_in else read_any
-    connection.send_bytes(packed({"ready": True, "alone": alone}))
+    connection.send_bytes(packed({"ready": True, "alone": not has_network()}))
     serve(connection, reader, options.seconds)
 
 

@@ -1,17 +1,18 @@
-"""HTML, Markdown, text, JSONL, and which of them a file is."""
+"""HTML, Markdown, text and JSONL: what their readers see."""
 
 from __future__ import annotations
 
 import json
 
-import docx
 import pytest
 
 from ingest import read_html, read_jsonl, read_markdown, read_text
 from ingest.errors import Failure, ReadFailure
-from ingest.filetype import FileType, detect
+from ingest.options import ReadOptions
 from ingest.pages import Kind, ReadDocument
-from tests.ingest.standins import pdf, policy, saved
+from tests.ingest.standins import policy
+
+OPTIONS = ReadOptions()
 
 
 def texts(document: ReadDocument) -> list[str]:
@@ -25,7 +26,7 @@ def test_html_shows_what_a_browser_would() -> None:
       <script>alert(1)</script><ol start=3><li>three</ol>
       <h2>Limits</h2><table><tr><th>kind<th>limit<tr><td>cash<td>10&nbsp;000 EUR</table>
       <!-- no --><img src="http://192.0.2.1/x.png" alt="no"></body></html>"""
-    document = read_html.read(data)
+    document = read_html.read(data, OPTIONS)
     assert document.title == "AML manual"
     assert texts(document) == [
         "Manual\n\nIntro bold.\nNext line.\n\nChecks\n\n- one\n- two\n\n3. three",
@@ -38,15 +39,15 @@ def test_html_shows_what_a_browser_would() -> None:
 
 
 def test_html_nested_too_deeply_costs_only_itself() -> None:
-    (read,) = read_html.read(b"<div>" * 250 + b"x").pages
+    (read,) = read_html.read(b"<div>" * 250 + b"x", OPTIONS).pages
     assert read.page.text == "x"
     with pytest.raises(ReadFailure) as caught:
-        read_html.read(b"<div>" * 2000 + b"x")
+        read_html.read(b"<div>" * 2000 + b"x", OPTIONS)
     assert caught.value.failure is Failure.TOO_DEEP
 
 
 def test_markdown_is_read_as_its_reader_sees_it() -> None:
-    document = read_markdown.read(policy("**six** [years](http://192.0.2.1)").encode())
+    document = read_markdown.read(policy("**six** [years](http://192.0.2.1)").encode(), OPTIONS)
     assert texts(document) == [
         "Retention policy\n\nIntroduction.\n\nPeriods\n\nRecords are kept for six years.\n\n"
         "kind | period\ncontract | 10 years",
@@ -59,27 +60,26 @@ def test_markdown_is_read_as_its_reader_sees_it() -> None:
 def test_markdown_lists_code_and_front_matter() -> None:
     source = "---\ntitle: Plan\nversion: 3\n---\n# Head\n\n1. one\n2. two\n   - deep\n\n"
     source += "```\ncode | x\n```\n"
-    document = read_markdown.read(source.encode())
-    assert texts(document) == [
-        "title: Plan\nversion: 3\n\nHead\n\n1. one\n2. two\n- deep\n\ncode | x"
-    ]
+    document = read_markdown.read(source.encode(), OPTIONS)
+    assert texts(document) == ["Head\n\n1. one\n2. two\n- deep\n\ncode | x"]
     assert document.title == "Plan"
-    assert document.metadata == {"title": "Plan", "version": "3"}
+    assert document.declared == {"title": "Plan"}
+    assert document.metadata == {"version": "3"}
 
 
 def test_without_level_2_several_level_1_headings_make_pages() -> None:
-    assert len(read_markdown.read(b"# A\n\na\n\n# B\n\nb").pages) == 2
-    assert len(read_markdown.read(b"# A\n\na\n\n### B\n\nb").pages) == 1
-    assert len(read_markdown.read(b"just text").pages) == 1
+    assert len(read_markdown.read(b"# A\n\na\n\n# B\n\nb", OPTIONS).pages) == 2
+    assert len(read_markdown.read(b"# A\n\na\n\n### B\n\nb", OPTIONS).pages) == 1
+    assert len(read_markdown.read(b"just text", OPTIONS).pages) == 1
 
 
 def test_text_with_form_feeds_has_pages() -> None:
-    assert texts(read_text.read(b"one\r\nline\ftwo\f")) == ["one\nline", "two"]
+    assert texts(read_text.read(b"one\r\nline\ftwo\f", OPTIONS)) == ["one\nline", "two"]
 
 
 def test_text_without_form_feeds_is_cut_at_blank_lines() -> None:
     paragraphs = [f"Paragraph {n}. " + "words " * 80 for n in range(30)]
-    document = read_text.read("\n\n".join(paragraphs).encode())
+    document = read_text.read("\n\n".join(paragraphs).encode(), OPTIONS)
     assert len(document.pages) > 4
     assert all(len(text) <= read_text.PAGE_CHARACTERS for text in texts(document))
     assert "".join("".join(texts(document)).split()) == "".join("".join(paragraphs).split())
@@ -87,7 +87,7 @@ def test_text_without_form_feeds_is_cut_at_blank_lines() -> None:
 
 def test_headings_of_plain_text() -> None:
     document = read_text.read(
-        b"INCIDENT PLAN\n\nText.\n\n4.2 Escalation\n\nCall them. All of them."
+        b"INCIDENT PLAN\n\nText.\n\n4.2 Escalation\n\nCall them. All of them.", OPTIONS
     )
     assert [(level, text) for _, level, text in document.pages[0].headings()] == [
         (1, "INCIDENT PLAN"), (2, "4.2 Escalation"),
@@ -101,7 +101,7 @@ def test_plain_text_with_underlined_headings_and_columns() -> None:
         "1. LIMITS\n---------\n\nCode  Type      Limit\n----  --------  -----\n"
         "L-01  ordinary  1,500\nL-02  instant   1,000\n\nNo limit is raised.\n"
     )
-    (read,) = read_text.read(source.encode()).pages
+    (read,) = read_text.read(source.encode(), OPTIONS).pages
     assert [(level, text) for _, level, text in read.headings()] == [(1, "1. LIMITS")]
     rows = [block for block in read.blocks if block.kind in (Kind.ROW, Kind.HEADER_ROW)]
     assert [read.page.text[block.start : block.end] for block in rows] == [
@@ -123,7 +123,7 @@ def test_text_in_many_encodings(encoding: str) -> None:
 
 def test_binary_is_no_text() -> None:
     with pytest.raises(ReadFailure) as caught:
-        read_text.read(b"abc\0def")
+        read_text.read(b"abc\0def", OPTIONS)
     assert caught.value.failure is Failure.UNDECODABLE
 
 
@@ -135,7 +135,7 @@ def test_jsonl_records_keep_their_bytes() -> None:
     data = b"\n".join(
         [line(_id="a", title="T", text="one\n\ntwo", metadata={"n": 1}), b"", line(_id=7, text="x")]
     )
-    first, second = read_jsonl.read(b"\xef\xbb\xbf" + data)
+    first, second = read_jsonl.read(b"\xef\xbb\xbf" + data, OPTIONS)
     assert isinstance(first, ReadDocument)
     assert isinstance(second, ReadDocument)
     assert (first.name, first.title, first.metadata) == ("a", "T", {"n": "1"})
@@ -159,48 +159,9 @@ def test_jsonl_records_keep_their_bytes() -> None:
 )
 def test_a_bad_line_costs_only_itself(bad: bytes, expected: Failure) -> None:
     good, failure, other = read_jsonl.read(
-        b"\n".join([line(_id="a", text="x"), bad, line(_id="b", text="y")])
+        b"\n".join([line(_id="a", text="x"), bad, line(_id="b", text="y")]), OPTIONS
     )
     assert isinstance(good, ReadDocument)
     assert isinstance(other, ReadDocument)
     assert isinstance(failure, ReadFailure)
     assert (failure.failure, failure.line) == (expected, 2)
-
-
-@pytest.mark.parametrize(
-    ("name", "data", "expected"),
-    [
-        ("a.pdf", pdf([[(72, 700, "x")]]), FileType.PDF),
-        ("no-suffix", pdf([[(72, 700, "x")]]), FileType.PDF),
-        ("wrong.docx", pdf([[(72, 700, "x")]]), FileType.PDF),
-        ("a.docx", saved(docx.Document()), FileType.DOCX),
-        ("a.html", b"<p>x", FileType.HTML),
-        ("a.txt", b"<!DOCTYPE html><html>", FileType.HTML),
-        ("a.unknown", b"<html>", FileType.HTML),
-        ("a.MD", b"# x", FileType.MARKDOWN),
-        ("a.txt", b"x", FileType.TEXT),
-        ("README", b"x", FileType.TEXT),
-        ("a.jsonl", b"{}", FileType.JSONL),
-    ],
-)
-def test_the_type_is_told_by_bytes_then_by_name(name: str, data: bytes, expected: FileType) -> None:
-    assert detect(name, data) is expected
-
-
-@pytest.mark.parametrize(
-    ("name", "data", "expected"),
-    [
-        ("a.pdf", b"\0\0\0", Failure.EMPTY),
-        ("a.pdf", b"no pdf", Failure.CORRUPT),
-        ("a.docx", b"PK\x03\x04 broken", Failure.CORRUPT),
-        ("a.docx", b"\xd0\xcf\x11\xe0 encrypted", Failure.ENCRYPTED),
-        ("a.png", b"\x89PNG\r\n", Failure.UNSUPPORTED),
-        ("a.txt", b"\x7fELF", Failure.UNSUPPORTED),
-        ("a.csv", b"1,2", Failure.UNSUPPORTED),
-        ("a.zip", b"PK\x05\x06" + b"\0" * 18, Failure.UNSUPPORTED),
-    ],
-)
-def test_what_cannot_be_read_is_said_to_be(name: str, data: bytes, expected: Failure) -> None:
-    with pytest.raises(ReadFailure) as caught:
-        detect(name, data)
-    assert caught.value.failure is expected
