@@ -2,7 +2,9 @@
 
 A chunk is made of whole units: table rows, paragraphs, or, where a paragraph is too long, whole
 sentences. It is opened by a heading once it holds enough, never crosses a page, and together with
-title and heading path fits the embedder's window. Pure, but for the tokenizer it is given.
+title and heading path fits the embedder's window; only a table row that is longer than that stands
+in a chunk of its own, whole, so that it is found by all its words. What names a table's rows goes
+with them as the last entries of the heading path. Pure, but for the tokenizer it is given.
 
 The cutting is fixed by `SPLITTER`: a change here that moves any span needs a new name there.
 """
@@ -20,9 +22,10 @@ from langchain_text_splitters import RecursiveCharacterTextSplitter
 
 from index.context import searchable_text
 from index.document import Chunk
+from ingest.chunk_tables import NO_TABLE, TableContext
 from ingest.pages import Kind, ReadPage
 
-SPLITTER = "cloister-2"
+SPLITTER = "cloister-3"
 
 CountTokens = Callable[[Sequence[str]], Sequence[int]]
 """Tokens of each text, the markers at its two ends included."""
@@ -32,6 +35,11 @@ _HEADING_CHARACTERS = 120  # of one heading in a path
 _OVERLAP_TOKENS = 32  # of the sentence that two chunks of one paragraph may share
 _ENOUGH = 0.25  # of the target; a chunk with fewer tokens goes on under the next heading
 _LEAST_TOKENS = 32  # for text, however long the title
+_ROW_TOKENS = 2000  # a longer row is a document in a table: it is cut between its cells
+_ROWS_SHARE = 0.5  # of the window is for rows, however long the head of their table
+_TABLE_SHARE = 0.4  # of the target: a row is found by few words, which many other rows would drown
+_CELL_EDGE = re.compile(r" \| |\n|\t")
+_ROWS = (Kind.ROW, Kind.HEADER_ROW)
 _SENTENCE = re.compile(
     r"(?<=[.!?;:])[\"”’)\]]*\s+(?=[A-Z0-9(\[\"“‘§•–-])"  # a sentence ends, another begins
     r"|\n(?=\s*(?:[-–•*▪◦]|\(?[0-9a-zA-Z]{1,4}[.)])\s)"  # or an item of a list begins
@@ -59,7 +67,7 @@ class _Unit:
     tokens: int
     block: int  # which block of the page it belongs to
     path: tuple[str, ...]  # the headings above it, and it itself if it is one
-    header: str = ""  # a table row's column heads
+    table: TableContext = NO_TABLE  # what names a row
     part: int = 0  # of the page, whose parts running heads and feet keep from each other
 
 
@@ -124,18 +132,32 @@ def cut(item: Cut, count: CountTokens, window: Window) -> tuple[Chunk, ...]:
     target = max(min(window.target, room), _LEAST_TOKENS)
     chunks: list[Chunk] = []
     above: tuple[tuple[int, str], ...] = ()
+    table = NO_TABLE
     for read in item.pages:
-        units, above = _units(read, above, measure, target)
-        contexts = list({_context(unit) for unit in units})
-        costs = dict(zip(contexts, measure([" > ".join(one) for one in contexts]), strict=True))
-        rooms = [max(min(target, room - costs[_context(unit)]), _LEAST_TOKENS) for unit in units]
-        for group in _packed(units, rooms, round(target * _ENOUGH)):
+        units, above, table = _units(read, above, table, measure, target)
+        rooms = _rooms(units, measure, room, target)
+        enough, rows = round(target * _ENOUGH), round(target * _TABLE_SHARE)
+        for group in _packed(units, rooms, enough, rows):
             first, last = group[0], group[-1]
             number, text = read.page.number, read.page.text
-            chunks.append(
-                _chunk(item.document_id, number, text, first.start, last.end, _path(group))
-            )
+            path = _path(group, measure, room)
+            chunks.append(_chunk(item.document_id, number, text, first.start, last.end, path))
     return tuple(chunks)
+
+
+def _rooms(units: Sequence[_Unit], measure: _Measure, room: int, target: int) -> list[int]:
+    """How many tokens of text a chunk that begins with each unit may have."""
+    contexts = list({_context(unit) for unit in units})
+    costs = dict(zip(contexts, measure([" > ".join(one) for one in contexts]), strict=True))
+    rows = min(target, round(room * _ROWS_SHARE))
+    return [
+        max(
+            min(target, room - costs[_context(unit)]),
+            rows if unit.kind is Kind.ROW else 0,
+            _LEAST_TOKENS,
+        )
+        for unit in units
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +172,20 @@ class _Measure:
 
 
 def _context(unit: _Unit) -> tuple[str, ...]:
-    return (*unit.path, unit.header) if unit.header else unit.path
+    return (*unit.path, *unit.table.entries())
 
 
-def _path(group: Sequence[_Unit]) -> tuple[str, ...]:
-    """Under which headings most of a chunk stands; a table that began earlier adds its heads."""
-    if group[0].kind is Kind.ROW:
-        return _context(group[0])
+def _path(group: Sequence[_Unit], measure: _Measure, room: int) -> tuple[str, ...]:
+    """Under which headings most of a chunk stands; a table that began earlier adds its heads, as
+    far as the rows leave room for them.
+    """
+    first = group[0]
+    if first.kind in _ROWS:
+        left = room - sum(unit.tokens for unit in group)
+        choices = [(*first.path, *entries) for entries in first.table.shorter()]
+        sizes = measure([" > ".join(choice) for choice in choices])
+        fitting = (one for one, size in zip(choices, sizes, strict=True) if size <= left)
+        return next(fitting, first.path)
     shares: dict[tuple[str, ...], int] = {}
     for unit in group:
         if unit.kind is not Kind.HEADING:
@@ -165,15 +194,19 @@ def _path(group: Sequence[_Unit]) -> tuple[str, ...]:
 
 
 def _units(
-    read: ReadPage, above: tuple[tuple[int, str], ...], measure: _Measure, target: int
-) -> tuple[list[_Unit], tuple[tuple[int, str], ...]]:
-    """The units of a page, and the headings (level, text) that hold where it ends."""
+    read: ReadPage,
+    above: tuple[tuple[int, str], ...],
+    table: TableContext,
+    measure: _Measure,
+    target: int,
+) -> tuple[list[_Unit], tuple[tuple[int, str], ...], TableContext]:
+    """The units of a page, and what holds where it ends: the headings (level, text), the table."""
     text = read.page.text
     most = target * 3 // 4  # leaves room for the headings above a unit
     sizes = measure([text[block.start : block.end] for block in read.blocks])
     units: list[_Unit] = []
-    header = ""
     part = 0
+    table = table.on_next_page()
     for index, (block, size) in enumerate(zip(read.blocks, sizes, strict=True)):
         if block.kind is Kind.RUNNING:
             part += 1
@@ -181,20 +214,36 @@ def _units(
         body = text[block.start : block.end]
         if block.kind is Kind.HEADING:
             above = (*(entry for entry in above if entry[0] < block.level), (block.level, body))
-        if block.kind is Kind.HEADER_ROW:
-            header = " ".join(body.split())[:_HEADING_CHARACTERS]
         path = _outline(above)
-        own = header if block.kind is Kind.ROW else ""
-        header = header if block.kind in (Kind.ROW, Kind.HEADER_ROW) else ""
-        whole = size <= (target if block.kind is Kind.ROW else most)
-        spans = [(0, len(body), size)] if whole else _split(body, measure, most)
+        table = table.after(read.page, block)
+        own = table if block.kind is Kind.ROW else NO_TABLE
+        if block.kind is Kind.HEADER_ROW:
+            own = TableContext(table.caption)
         units.extend(
             _Unit(
                 block.start + start, block.start + end, block.kind, tokens, index, path, own, part
             )
-            for start, end, tokens in spans
+            for start, end, tokens in _spans(body, block.kind, size, measure, most)
         )
-    return units, above
+        table = table.below(read.page, block)
+    return units, above, table
+
+
+def _spans(
+    body: str, kind: Kind, size: int, measure: _Measure, most: int
+) -> list[tuple[int, int, int]]:
+    """(start, end, tokens) of the units of a block."""
+    if size <= (_ROW_TOKENS if kind in _ROWS else most):
+        return [(0, len(body), size)]
+    if kind not in _ROWS:
+        return _split(body, measure, most)
+    edges = [0, *(match.end() for match in _CELL_EDGE.finditer(body)), len(body)]
+    spans = [_stripped(body, start, end) for start, end in pairwise(edges)]
+    return [
+        (start + one, start + other, tokens)
+        for start, end in spans
+        for one, other, tokens in _split(body[start:end], measure, most)
+    ]
 
 
 def _outline(above: Sequence[tuple[int, str]]) -> tuple[str, ...]:
@@ -272,36 +321,47 @@ def _halved(
     yield from _halved(text, middle, end, tokens, most)
 
 
-def _packed(units: Sequence[_Unit], rooms: Sequence[int], enough: int) -> Iterator[list[_Unit]]:
-    """Units in groups that fit; `rooms[i]` is how many tokens a chunk with unit i may have, and
-    a heading ends a group of `enough` tokens.
+def _packed(
+    units: Sequence[_Unit], rooms: Sequence[int], enough: int, rows: int
+) -> Iterator[list[_Unit]]:
+    """Units in groups that fit; `rooms[i]` is how many tokens a chunk with unit i may have, `rows`
+    how many its rows. A heading, or the head of a table, ends a group of `enough` tokens.
     """
     group: list[_Unit] = []
-    size, limit = 0, 0
+    limit = 0
     for unit, room in zip(units, rooms, strict=True):
         if group and group[-1].part != unit.part:
             yield group
-            group, size = [], 0
+            group = []
         limit = min(limit, room) if group else room
-        opens = unit.kind is Kind.HEADING and size >= enough
-        if group and (opens or size + unit.tokens > limit):
+        size = _tokens(group)
+        opens = unit.kind in (Kind.HEADING, Kind.HEADER_ROW) and size >= enough
+        held = _tokens(group, Kind.ROW)
+        full = size + unit.tokens > limit or (
+            unit.kind is Kind.ROW and held > 0 and held + unit.tokens > rows
+        )
+        if group and (opens or full):
             kept, group = _parted(group, unit, room, opens)
             yield kept
-            size, limit = sum(one.tokens for one in group), room
+            limit = room
         group.append(unit)
-        size += unit.tokens
     if group:
         yield group
+
+
+def _tokens(group: Sequence[_Unit], kind: Kind | None = None) -> int:
+    return sum(unit.tokens for unit in group if kind in (None, unit.kind))
 
 
 def _parted(
     group: list[_Unit], coming: _Unit, room: int, opens: bool
 ) -> tuple[list[_Unit], list[_Unit]]:
-    """Where a full group ends, and what the next begins with: headings that would stand alone at
-    its end move on; of a paragraph cut in two, a short last sentence stands in both.
+    """Where a full group ends, and what the next begins with: headings, and heads of tables, that
+    would stand alone at its end move on; of a paragraph cut in two, a short last sentence stands
+    in both.
     """
     at = len(group)
-    while at > 0 and group[at - 1].kind is Kind.HEADING:
+    while at > 0 and group[at - 1].kind in (Kind.HEADING, Kind.HEADER_ROW):
         at -= 1
     moved = group[at:]
     if moved and at > 0 and sum(one.tokens for one in moved) + coming.tokens <= room:
@@ -310,6 +370,7 @@ def _parted(
     shared = (
         not opens
         and len(group) > 1
+        and last.kind not in _ROWS
         and last.block == coming.block
         and last.tokens <= min(_OVERLAP_TOKENS, room - coming.tokens)
     )

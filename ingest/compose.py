@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from audit.log import Log
 from audit.record import Actor
 from index.compose import open_index
+from ingest.options import ReadOptions
 from ingest.pipeline import Ingestor, Plan
 from ingest.sandbox import ReadLimits
 from ingest.settings import IngestSettings
+
+MOST_READERS = 4
+"""Unless more are set: beyond that embedding, which is one stream, is what takes the time."""
 
 
 def open_ingestor(home: Path, log: Log, actor: Actor) -> Ingestor:
@@ -27,8 +32,22 @@ def open_ingestor(home: Path, log: Log, actor: Actor) -> Ingestor:
             pages=settings.max_pages,
             files=settings.files_per_reader,
         ),
+        options=ReadOptions(
+            passwords=tuple(each.get_secret_value() for each in settings.pdf_passwords),
+            max_pages=settings.max_pages,
+            keep_hidden=settings.keep_hidden_text,
+            ocr=settings.ocr,
+            ocr_languages=settings.ocr_languages,
+            ocr_dpi=settings.ocr_dpi,
+            max_members=settings.max_members,
+            max_member_bytes=settings.max_members_mb << 20,
+        ),
         max_bytes=settings.max_file_mb << 20,
-        passwords=tuple(each.get_secret_value() for each in settings.pdf_passwords),
+        max_depth=settings.max_depth,
+        max_attempts=settings.max_attempts,
+        max_delete_share=settings.max_delete_share,
+        min_free=settings.min_free_mb << 20,
+        readers=settings.readers or min(os.cpu_count() or 1, MOST_READERS),
         chunk_tokens=settings.chunk_tokens,
         batch_chunks=settings.batch_chunks,
     )

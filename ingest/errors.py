@@ -59,6 +59,41 @@ class AlreadyIngesting(IngestError):
         )
 
 
+class FolderMissing(IngestError):
+    """A folder to be kept in step with is not there, so nothing can be said of what is gone."""
+
+    exit_code = 2
+
+    def __init__(self, folder: str, known: int) -> None:
+        super().__init__(
+            f"The folder {folder} is not there or cannot be read, so nothing was deleted: check "
+            f"that its disk is mounted, or confirm that the {known:,} sources known from it are "
+            "to go."
+        )
+
+
+class NotAFolder(IngestError):
+    """What is to be kept in step with is a file."""
+
+    exit_code = 2
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} is no folder: name one, or use `cloister ingest add` for a file.")
+
+
+class TooManyDeletions(IngestError):
+    """So much of a folder is gone that it may be a mistake. Nothing was changed."""
+
+    exit_code = 4
+
+    def __init__(self, folder: str, gone: int, known: int) -> None:
+        super().__init__(
+            f"Of {known:,} sources known from {folder} {gone:,} are gone, more than "
+            "ingest.max_delete_share allows, so nothing was changed: check that the folder is "
+            "complete, or confirm the deletions."
+        )
+
+
 class ReaderUnavailable(IngestError):
     """No reading process can be started at all."""
 
@@ -96,11 +131,18 @@ class Failure(StrEnum):
     CHANGED = "changed"
     GONE = "gone"
     REFUSED = "refused"
+    LEGACY_OFFICE = "legacy_office"
+    NO_OCR = "no_ocr"
+    INTERRUPTED = "interrupted"
+    TOO_MANY_MEMBERS = "too_many_members"
+    MEMBER_ENCRYPTED = "member_encrypted"
+    BAD_FACTS = "bad_facts"
 
 
 _SENTENCES: dict[Failure, str] = {
     Failure.UNSUPPORTED: (
-        "is of a type that cannot be read; supported are PDF, DOCX, HTML, Markdown, text and JSONL"
+        "is of a type that cannot be read; supported are PDF, DOCX, PPTX, XLSX, CSV, HTML, "
+        "Markdown, text, RTF, ODT, EML, MSG, ZIP, PNG, JPEG, TIFF and JSONL"
     ),
     Failure.UNREADABLE: "cannot be opened; give your account the right to read it",
     Failure.NOT_A_FILE: "is neither a file nor a folder; name one of these",
@@ -127,6 +169,23 @@ _SENTENCES: dict[Failure, str] = {
     Failure.CHANGED: "changed while it was being read; run the command again when it is at rest",
     Failure.GONE: "is not there; check the path and where links lead",
     Failure.REFUSED: "was refused by the index; run the command again, and report it if it recurs",
+    Failure.LEGACY_OFFICE: (
+        "is in an Office format of before 2007 (.doc, .xls or .ppt); save it as .docx, .xlsx or "
+        ".pptx"
+    ),
+    Failure.NO_OCR: (
+        "is a scan and there is no engine to recognise its text; install tesseract-ocr"
+    ),
+    Failure.INTERRUPTED: (
+        "was being read when a run was killed; it is tried again until that has happened too often"
+    ),
+    Failure.TOO_MANY_MEMBERS: (
+        "holds more files than the limit; unpack it or raise ingest.max_members"
+    ),
+    Failure.MEMBER_ENCRYPTED: "is protected by a password; unpack it with the password first",
+    Failure.BAD_FACTS: (
+        "has facts in front matter or a .cloister.toml file that cannot be understood; correct them"
+    ),
 }
 
 

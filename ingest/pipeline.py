@@ -1,32 +1,31 @@
-"""Ingestion as a use case: add, list, remove, verify, each recorded before and after.
+"""Ingestion as a use case: add, sync, retry, list, remove, verify, recorded before and after.
 
 One process at a time adds to a data folder. A run that was killed is simply run again: what it had
-committed is known and skipped, what it had committed without recording is recorded now.
+committed is known and skipped, what it had committed without recording is recorded now, and what
+it was killed with counts as an attempt at that file.
 """
 
 from __future__ import annotations
 
 import os
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from audit.errors import AuditError
 from audit.log import Log
-from audit.record import Actor
+from audit.record import Actor, Event
 from index.document import Document, Scope
 from index.files import FileLock, private_folder
-from index.records import IndexStatus, Problem, SourceState
+from index.records import IndexStatus, Problem, Purged, SourceState, SourceStatus
 from index.store import Index
-from ingest import events, staging
-from ingest.ahead import Ahead
-from ingest.chunk import SPLITTER, Window
-from ingest.commit import Committer, record_changes
+from ingest import events
+from ingest.chunk import SPLITTER
+from ingest.effects import LOCAL, Effects
 from ingest.errors import (
     AlreadyIngesting,
     Failure,
@@ -36,29 +35,17 @@ from ingest.errors import (
     sentence,
 )
 from ingest.events import Run
-from ingest.intake import Failed, Intake, Origin
-from ingest.progress import FailedSource, Progress, Summary, Tally
-from ingest.sandbox import ReadLimits, Sandbox
+from ingest.items import Failed, Origin
+from ingest.job import Job, Notify, Plan
+from ingest.known import home_of
+from ingest.naming import named, root_of, with_parts
+from ingest.progress import FailedSource, Quarantined, Summary
+from ingest.readers import Sandboxes
+from ingest.sync import SyncSummary
+from ingest.syncing import Syncing, Waits
 from ingest.walk import FoundFile, Unusable, printable, walk
 
-LOCAL = "local"
-"""The group of whoever can use this machine's terminal account; may read new collections."""
-
-_AHEAD = 16  # documents or records read ahead
-_ID_DIGITS = 8  # of a document's id suffice to name it, if no other begins so
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How to ingest. `folder` takes private copies and the lock; `max_bytes` of one file."""
-
-    folder: Path
-    limits: ReadLimits = field(default_factory=ReadLimits)
-    max_bytes: int = 512 << 20
-    passwords: tuple[str, ...] = ()
-    chunk_tokens: int = 200
-    batch_chunks: int = 512
-    stand_in: Path | None = None  # a reader for tests
+__all__ = ["LOCAL", "Ingestor", "Plan"]
 
 
 class Ingestor:
@@ -69,18 +56,19 @@ class Ingestor:
         self._log = log
         self._actor = actor
         self._plan = plan
-        self._sandbox = Sandbox(plan.limits, plan.stand_in)
+        self._sandboxes = Sandboxes(plan.readers, plan.folder, plan.limits, plan.stand_in)
         private_folder(plan.folder)
 
     def add(
         self,
         paths: Sequence[Path],
         collection: str = "default",
-        progress: Callable[[Progress], None] | None = None,
+        progress: Notify | None = None,
     ) -> Summary:
         """Read the files at and below `paths` into `collection`, which is created if need be.
 
         Files that cannot be read are in the summary, with the reason; the others are committed.
+        What is no longer there stays: `sync` is what forgets.
 
         Raises:
             NothingToRead, NoSuchPath: no path, or none that exists.
@@ -92,126 +80,254 @@ class Ingestor:
         if not paths:
             raise NothingToRead
         run = self._run(collection)
-        with self._alone():
-            shown = [printable(os.path.abspath(path)) for path in paths]  # noqa: PTH100
-            self._log.append(events.started(run, shown, SPLITTER))
-            try:
-                record_changes(self._index, self._log, run, recovered=True)
-                missing = self._refuse_missing(run, paths)
-                there = [path for path in paths if os.path.lexists(path)]
-                self._ensure_collection(run)
-                summary = self._add(run, there, missing, progress)
-                self._log.append(events.finished(run, summary))
-            except AuditError:
-                raise
-            except BaseException as error:
-                self._log.append(events.stopped(run, type(error).__name__))
-                raise
-        return summary
+        shown = [printable(os.path.abspath(path)) for path in paths]  # noqa: PTH100
 
-    def _add(
+        def work(job: Job) -> None:
+            job.tally.failed += self._refuse_missing(run, paths)
+            there = [path for path in paths if os.path.lexists(path)]
+            job.effects.ensure(collection)
+            found = list(walk(there, but=self._plan.folder.parent))
+            below = [
+                state
+                for path in there
+                for state in self._index.sources_under(os.path.abspath(path))  # noqa: PTH100
+            ]
+            job.work(found, below)
+
+        return self._recorded(run, events.started(run, shown, SPLITTER), work, progress)
+
+    def sync(
         self,
-        run: Run,
-        paths: Sequence[Path],
-        missing: Sequence[FailedSource],
-        progress: Callable[[Progress], None] | None,
+        folder: Path,
+        collection: str = "default",
+        *,
+        dry_run: bool = False,
+        confirmed: bool = False,
+        rehash: bool = False,
+        waits: Waits | None = None,
+        keep_missing: bool = False,
+        progress: Notify | None = None,
+    ) -> SyncSummary:
+        """Make the index say what `folder` says: add, change, move and delete.
+
+        `confirmed`: delete however much is gone; `rehash`: compare bytes even where size and time
+        are the same; `waits`: says of a new or changed file whether to leave it for later;
+        `keep_missing`: delete nothing.
+
+        A dry run only says what would be done, and a run that finds nothing to do did nothing:
+        neither is recorded, because the log records effects, and a watched folder is compared
+        every minute.
+
+        Raises:
+            FolderMissing, NotAFolder: there is no such folder, or it cannot be read.
+            TooManyDeletions: so much is gone that it may be a mistake, and it is not `confirmed`.
+            as `add` does.
+        """
+        run = self._run(collection)
+        absolute = Path(os.path.abspath(folder))  # noqa: PTH100 - keeps links
+        home = self._plan.folder.parent
+        syncing = Syncing(self._index, absolute, collection, home, rehash=rehash, waits=waits)
+        share = self._plan.max_delete_share
+        if dry_run:
+            made = syncing.plan(share, confirmed=confirmed, keep_missing=keep_missing)
+            return SyncSummary(made, None)
+        with self._alone():
+            job = self._job(run, progress)
+            job.recover()
+            made = syncing.plan(share, confirmed=confirmed, keep_missing=keep_missing)
+            if made.is_empty:
+                syncing.settle(made, job)
+                return SyncSummary(made, job.summary())
+            shown = [printable(str(syncing.folder))]
+            self._log.append(events.started(run, shown, SPLITTER, "sync"))
+            with self._stopped_recorded(run):
+                self._log.append(events.planned(run, made.counts, confirmed))
+                job.effects.ensure(collection)
+                syncing.carry_out(made, job)
+                summary = job.summary()
+                self._log.append(events.finished(run, summary))
+        return SyncSummary(made, summary)
+
+    def retry(
+        self,
+        names: Sequence[str] = (),
+        collection: str = "default",
+        progress: Notify | None = None,
     ) -> Summary:
-        began = time.monotonic()
-        staging.sweep(self._plan.folder)
-        states = {state.source: state for state in self._index.sources(run.collection)}
-        found = list(walk(paths))
-        tally = Tally(files_total=len(found), bytes_total=sum(_size(entry) for entry in found))
-        committer = Committer(
-            self._index,
-            self._log,
-            run,
-            dict(states),
-            window=self._window(),
-            batch_chunks=self._plan.batch_chunks,
-            tally=tally,
-            notify=progress,
-        )
-        plan = self._plan
-        intake = Intake(self._sandbox, states, plan.folder, plan.max_bytes, plan.passwords)
-        try:
-            with Ahead(intake.items(found), _AHEAD, self._sandbox.interrupt) as items:
-                for item in items:
-                    committer.take(item)
-            committer.flush()
-            if tally.added or tally.changed or tally.duplicates:
-                self._index.refresh()
-        finally:
-            staging.sweep(self._plan.folder)
-        failed = (*missing, *committer.failed)
-        return tally.summary(run.id, run.collection, failed, time.monotonic() - began)
+        """Read again what failed or is in quarantine: all of a collection, or what `names` name.
 
-    def _window(self) -> Window:
-        return Window(self._index.embedder.max_tokens, self._plan.chunk_tokens)
+        Raises UnknownSource (nothing of that name has failed), and as `add` does.
+        """
+        run = self._run(collection)
+        chosen = self._chosen(names, collection, (SourceStatus.FAILED, SourceStatus.QUARANTINED))
 
-    def _refuse_missing(self, run: Run, paths: Sequence[Path]) -> list[FailedSource]:
-        """Record each path that is not there. Raises NoSuchPath if none is."""
-        failed = []
-        for path in paths:
-            if not os.path.lexists(path):
-                shown = printable(str(path))
-                item = Failed(
-                    Origin(shown, shown, 0, 0), Failure.GONE, sentence(shown, Failure.GONE)
+        def work(job: Job) -> None:
+            for state in chosen:
+                job.effects.release(state)
+            states = self._index.sources(collection)
+            for asked in sorted({home_of(state) for state in chosen}):
+                files = {state.path: state for state in chosen if home_of(state) == asked}
+                job.work([*self._found_again(files, states)], states, asked)
+
+        shown = sorted({state.path for state in chosen})
+        started = events.started(run, shown, SPLITTER, "retry")
+        return self._recorded(run, started, work, progress)
+
+    @staticmethod
+    def _found_again(
+        files: dict[str, SourceState], states: Sequence[SourceState]
+    ) -> Iterator[FoundFile | Unusable]:
+        """The files at these paths, under the folder that each was found in."""
+        level = {state.path: state for state in states if not state.container}
+        for path, state in files.items():
+            root = root_of(level.get(path, state))
+            for entry in walk([Path(path)]):
+                yield (
+                    replace(entry, root=root, described=True)
+                    if isinstance(entry, FoundFile)
+                    else entry
                 )
-                self._log.append(events.failed(run, item))
-                failed.append(FailedSource(shown, item.failure, item.sentence))
-        if len(failed) == len(paths):
-            raise NoSuchPath(failed[0].source)
-        return failed
 
-    def _ensure_collection(self, run: Run) -> None:
-        if run.collection not in {each.name for each in self._index.collections()}:
-            self._log.append(events.granted(run, [LOCAL]))
-            self._index.ensure_collection(run.collection, frozenset({LOCAL}))
+    def release(self, names: Sequence[str] = (), collection: str = "default") -> tuple[str, ...]:
+        """Take sources out of quarantine: the next run tries them as if they had never failed.
+
+        Returns the sources released. Raises UnknownSource, IndexFailure, AuditError.
+        """
+        chosen = self._chosen(names, collection, (SourceStatus.QUARANTINED,))
+        effects = self._effects(self._run(collection))
+        for state in chosen:
+            effects.release(state)
+        return tuple(state.source for state in chosen)
+
+    def _chosen(
+        self, names: Sequence[str], collection: str, wanted: Sequence[SourceStatus]
+    ) -> list[SourceState]:
+        """The sources in one of these states, all or those named. Raises UnknownSource."""
+        states = self._index.sources(collection)
+        if not names:
+            return [state for state in states if state.status in wanted]
+        chosen: dict[str, SourceState] = {}
+        for name in names:
+            found = with_parts(named(name, states), states)
+            those = [each for each in found if each.status in wanted]
+            if not those:
+                raise UnknownSource(name, collection)
+            chosen |= {each.source: each for each in those}
+        return list(chosen.values())
 
     def list(self, collection: str = "default") -> tuple[Document, ...]:
         """The current documents of a collection, by source."""
         return tuple(self._index.documents(Scope(frozenset({collection}))))
 
     def sources(self, collection: str = "default") -> tuple[SourceState, ...]:
-        """What the journal knows of each source of a collection, failures included."""
+        """What the journal knows of each source of a collection: how the last attempt ended, how
+        often it failed and why, what it is part of.
+        """
         return tuple(self._index.sources(collection))
 
     def status(self) -> IndexStatus:
         """Counts of all collections, and how far the views are behind."""
         return self._index.status()
 
+    def quarantined(self) -> tuple[Quarantined, ...]:
+        """What is in quarantine, of all collections, with its reason and how often it failed."""
+        return tuple(
+            Quarantined(each.source, each.collection, each.failure, each.error, each.attempts)
+            for collection in self._index.collections()
+            for each in self._index.sources(collection.name)
+            if each.status is SourceStatus.QUARANTINED
+        )
+
     def remove(self, name: str, collection: str = "default") -> tuple[str, ...]:
-        """Forget what `name` names: a source, a document id (its first 8 digits or more), or the
-        records of a JSONL file by the file's name. Returns the sources removed.
+        """Forget what `name` names: a source with its parts, a document id (its first 8 digits or
+        more), or a file by its name. Returns the sources removed.
 
         Raises UnknownSource, IndexFailure, AuditError.
         """
-        run = self._run(collection)
-        states = _named(name, self._index.sources(collection))
-        if not states:
+        states = self._index.sources(collection)
+        chosen = with_parts(named(name, states), states)
+        if not chosen:
             raise UnknownSource(name, collection)
-        digests = sorted({state.document_id for state in states if state.document_id})
-        self._log.append_many(list(events.intended(run, digests, "remove")))
-        removed = tuple(state.source for state in states)
-        for source in removed:
-            self._index.remove(collection, source)
-        record_changes(
-            self._index,
-            self._log,
-            run,
-            lambda of, source: of == collection and source in removed,
-        )
-        return removed
+        self._effects(self._run(collection)).remove(collection, chosen)
+        return tuple(state.source for state in chosen)
 
-    def verify(self, repair: bool = False) -> tuple[Problem, ...]:
-        """Compare originals, catalogue and views; with `repair` mend what can be mended."""
+    def verify(self, repair: bool = False, purge: bool = False) -> tuple[Problem, ...]:
+        """Compare originals, catalogue and views; with `repair` mend what can be mended, with
+        `purge` then take out of the files what was deleted.
+        """
         problems = tuple(self._index.verify(repair))
         repaired = sum(problem.repaired for problem in problems)
         self._log.append(events.verified(self._run(""), len(problems), repaired))
+        if purge:
+            problems += self.purge().problems
         return problems
+
+    def purge(self) -> Purged:
+        """Take every byte of what was deleted out of the index's files, and say what it saved.
+
+        Raises AlreadyIngesting, IndexFailure, AuditError.
+        """
+        run = self._run("")
+        with self._alone():
+            self._job(run, None).recover()
+            self._log.append(events.purging(run))
+            done = self._index.purge()
+            self._log.append(events.purged(run, done))
+        return done
+
+    # -- runs ----------------------------------------------------------------------------------
+
+    def _recorded(
+        self,
+        run: Run,
+        started: Event,
+        work: Callable[[Job], None],
+        progress: Notify | None,
+    ) -> Summary:
+        """Do `work` alone, between the records of its beginning and of its end."""
+        with self._alone():
+            self._log.append(started)
+            with self._stopped_recorded(run):
+                job = self._job(run, progress)
+                job.recover()
+                work(job)
+                summary = job.summary()
+                self._log.append(events.finished(run, summary))
+        return summary
+
+    @contextmanager
+    def _stopped_recorded(self, run: Run) -> Iterator[None]:
+        """Record that a run ended before its end, unless it is the log that fails."""
+        try:
+            yield
+        except AuditError:
+            raise
+        except BaseException as error:
+            self._log.append(events.stopped(run, type(error).__name__))
+            raise
+
+    def _refuse_missing(self, run: Run, paths: Sequence[Path]) -> Sequence[FailedSource]:
+        """Record each path that is not there. Raises NoSuchPath if none is."""
+        failed = []
+        for path in paths:
+            if not os.path.lexists(path):
+                shown = printable(str(path))
+                origin = Origin(run.collection, shown, shown, 0, 0)
+                item = Failed(origin, Failure.GONE, sentence(shown, Failure.GONE))
+                self._log.append(events.failed(run, item))
+                failed.append(FailedSource(shown, item.failure, item.sentence))
+        if len(failed) == len(paths):
+            raise NoSuchPath(failed[0].source)
+        return failed
 
     def _run(self, collection: str) -> Run:
         return Run(uuid.uuid4().hex, self._actor, collection)
+
+    def _job(self, run: Run, notify: Notify | None) -> Job:
+        return Job(self._index, self._log, run, self._plan, self._sandboxes, notify)
+
+    def _effects(self, run: Run) -> Effects:
+        return Effects(self._index, self._log, run, self._plan.max_attempts)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -224,8 +340,8 @@ class Ingestor:
             lock.release()
 
     def close(self) -> None:
-        """End the reading process and close the index; the log is its opener's."""
-        self._sandbox.close()
+        """End the reading processes and close the index; the log is its opener's."""
+        self._sandboxes.close()
         self._index.close()
 
     def __enter__(self) -> Self:
@@ -238,22 +354,3 @@ class Ingestor:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _size(entry: FoundFile | Unusable) -> int:
-    return entry.size if isinstance(entry, FoundFile) else 0
-
-
-def _named(name: str, states: Sequence[SourceState]) -> list[SourceState]:
-    """The sources that `name` names: by source, else by document id, else by the file's name."""
-    exact = [state for state in states if state.source == name]
-    if exact:
-        return exact
-    held = [
-        state
-        for state in states
-        if len(name) >= _ID_DIGITS and (state.document_id or "").startswith(name.lower())
-    ]
-    if held and len({state.document_id for state in held}) == 1:
-        return held
-    return [state for state in states if name in (state.path, Path(state.path).name)]

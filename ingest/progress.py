@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from index.records import SourceState
 from ingest.errors import Failure
 
 
@@ -14,6 +15,27 @@ class FailedSource:
     source: str
     failure: Failure
     sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A source that is not tried again until its bytes change, or it is retried or released."""
+
+    source: str
+    collection: str
+    failure: str  # the code of its last failure
+    sentence: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Incomplete:
+    """A document of which too little could be read, or that was read with doubt."""
+
+    source: str
+    document: str  # its id
+    share: float  # of it that is in the index, 0..1
+    warning: str  # one sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +56,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How a run ended. Sources are counted: files, or records of JSONL files."""
+    """How a run ended. Sources are counted: files, parts of files, records of JSONL files.
+
+    `failed` are those that failed in this run; `quarantined` those that are in quarantine at its
+    end, whether this run put them there or passed over them.
+    """
 
     run: str  # its id in the log
     collection: str
@@ -47,6 +73,12 @@ class Summary:
     pages: int  # of documents added and changed
     chunks: int
     seconds: float
+    moved: int = 0  # sources whose file has another place
+    described: int = 0  # sources of which only the declared facts changed
+    removed: int = 0  # sources that are no longer there
+    reused: int = 0  # chunks whose vectors were known from another collection
+    quarantined: tuple[Quarantined, ...] = ()
+    incomplete: tuple[Incomplete, ...] = ()
 
 
 @dataclass(slots=True)
@@ -64,11 +96,22 @@ class Tally:
     pages: int = 0
     chunks: int = 0
     embedded: int = 0
+    moved: int = 0
+    described: int = 0
+    removed: int = 0
+    reused: int = 0
     current: str = ""
+    failed: list[FailedSource] = field(default_factory=list)
+    quarantined: dict[tuple[str, str], Quarantined] = field(default_factory=dict)
+    incomplete: list[Incomplete] = field(default_factory=list)
 
-    def progress(
-        self, seconds: float, embedding: float, failed: int, ahead: float = 0.0
-    ) -> Progress:
+    def quarantine(self, state: SourceState) -> None:
+        """Note a source that is in quarantine."""
+        self.quarantined[state.collection, state.source] = Quarantined(
+            state.source, state.collection, state.failure, state.error, state.attempts
+        )
+
+    def progress(self, seconds: float, embedding: float, ahead: float = 0.0) -> Progress:
         """The state after `seconds`, of which `embedding` were spent on the chunks so far;
         `ahead` bytes beyond those done are embedded and not yet committed.
         """
@@ -80,16 +123,14 @@ class Tally:
             documents=self.added + self.changed,
             pages=self.pages,
             chunks=self.embedded,
-            failed=failed,
+            failed=len(self.failed),
             chunks_per_second=self.embedded / embedding if embedding > 0 else 0.0,
             seconds=seconds,
             seconds_left=seconds * (1 - share) / share if share > 0 else None,
             current=self.current,
         )
 
-    def summary(
-        self, run: str, collection: str, failed: tuple[FailedSource, ...], seconds: float
-    ) -> Summary:
+    def summary(self, run: str, collection: str, seconds: float) -> Summary:
         """The state at the end."""
         return Summary(
             run=run,
@@ -98,9 +139,15 @@ class Tally:
             changed=self.changed,
             unchanged=self.unchanged,
             duplicates=self.duplicates,
-            failed=failed,
+            failed=tuple(self.failed),
             files=self.files_total,
             pages=self.pages,
             chunks=self.chunks,
             seconds=seconds,
+            moved=self.moved,
+            described=self.described,
+            removed=self.removed,
+            reused=self.reused,
+            quarantined=tuple(self.quarantined.values()),
+            incomplete=tuple(self.incomplete),
         )

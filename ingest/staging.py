@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from index.errors import HomeFull
 from index.files import file_errors
 from ingest.errors import Failure, ReadFailure
 
@@ -61,6 +63,33 @@ def stage(path: Path, folder: Path, most: int) -> Staged:
         copy.unlink()
         raise ReadFailure(Failure.CHANGED)
     return Staged(copy, digest, size, before.st_mtime_ns)
+
+
+def stage_bytes(data: bytes, folder: Path, mtime_ns: int) -> Staged:
+    """The same for bytes that were unpacked from a file of the time `mtime_ns`.
+
+    Raises HomeFull, HomeUnavailable.
+    """
+    with file_errors(folder):
+        handle, name = tempfile.mkstemp(dir=folder, prefix=PREFIX)
+    copy = Path(name)
+    try:
+        with file_errors(folder), os.fdopen(handle, "wb") as out:
+            out.write(data)
+    except BaseException:
+        copy.unlink(missing_ok=True)
+        raise
+    return Staged(copy, hashlib.sha256(data).hexdigest(), len(data), mtime_ns)
+
+
+def require_space(folder: Path, least: int) -> None:
+    """Raise HomeFull unless the disk of `folder` has `least` bytes free: a run that ends before
+    the disk is full leaves room for the databases' own logs.
+    """
+    with file_errors(folder):
+        free = shutil.disk_usage(folder).free
+    if free < least:
+        raise HomeFull(folder)
 
 
 def _copy(source: int, folder: Path, most: int) -> tuple[Path, str, int]:

@@ -24,6 +24,7 @@ from tests.index.standins import HashEmbedder
 ACTOR = Actor("person", "tester")
 QUICK = ReadLimits(seconds=20, memory_mb=1024, output_mb=4, pages=50, files=50)
 EVIL = Path(__file__).with_name("evil_reader.py")
+BOX = Path(__file__).with_name("box_reader.py")
 
 
 def hash_index(home: Path) -> Index:
@@ -33,7 +34,7 @@ def hash_index(home: Path) -> Index:
 
 def ingestor(home: Path, log: Log, **changes: object) -> Ingestor:
     """Ingestion into `home` with the hash embedder; `changes` to its plan."""
-    plan = {"folder": home / "tmp", "limits": QUICK, **changes}
+    plan = {"folder": home / "tmp", "limits": QUICK, "min_free": 0, **changes}
     return Ingestor(hash_index(home), log, ACTOR, Plan(**plan))  # type: ignore[arg-type]
 
 

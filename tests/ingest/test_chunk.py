@@ -89,6 +89,96 @@ def test_no_row_is_cut() -> None:
         assert chunk.heading_path == ("Periods", "Kind | Period | Basis")
 
 
+def rows_of(found: Sequence[Chunk]) -> list[str]:
+    return [line for chunk in found for line in chunk.text.split("\n")]
+
+
+HEAD = "STATEMENTS OF INCOME\n(In millions)\nThree Months Ended\n2023 2022"
+FLAT = "STATEMENTS OF INCOME (In millions) Three Months Ended 2023 2022"
+
+
+def test_a_long_table_repeats_its_head_and_the_section_that_a_row_is_in() -> None:
+    rows = [Piece(HEAD, Kind.HEADER_ROW), Piece("Operating expenses:", Kind.ROW)]
+    rows += [Piece(f"Cost of kind {n} 1,{n}00 2,{n}00", Kind.ROW) for n in range(20)]
+    found = chunks_of(one_page(Piece("Income", Kind.HEADING, 1), *rows))
+    assert len(found) > 2
+    assert "2023 2022\n\nOperating" in found[0].text or "2023 2022\nOperating" in found[0].text
+    for chunk in found[1:]:
+        assert chunk.heading_path == ("Income", FLAT, "Operating expenses:")
+
+
+def test_the_sentence_that_leads_to_a_table_goes_with_its_rows() -> None:
+    rows = [Piece("2023 2022", Kind.HEADER_ROW)]
+    rows += [Piece(f"Cost of kind {n} 1,{n}00 2,{n}00", Kind.ROW) for n in range(20)]
+    lead = Piece("Nothing to say. Costs were as follows (in millions):")
+    found = chunks_of(one_page(lead, *rows))
+    assert found[-1].heading_path == ("Costs were as follows (in millions): 2023 2022",)
+    apart = chunks_of(one_page(lead, Piece("A sentence comes between."), *rows))
+    assert apart[-1].heading_path == ("2023 2022",)
+
+
+def test_a_table_that_goes_on_at_the_next_page_keeps_its_head() -> None:
+    pages = lay_out(
+        [
+            [Piece(HEAD, Kind.HEADER_ROW), Piece("Rent 1 2", Kind.ROW), Piece("7", Kind.RUNNING)],
+            [Piece("8", Kind.RUNNING), Piece("Heat 3 4", Kind.ROW)],
+            [Piece("A paragraph."), Piece("Light 5 6", Kind.ROW)],
+        ],
+        [""] * 3,
+    )
+    assert [chunk.heading_path for chunk in chunks_of(pages)] == [(), (FLAT,), ()]
+
+
+def test_a_table_with_other_cells_at_the_next_page_is_another() -> None:
+    pages = lay_out(
+        [
+            [Piece("Kind | Period", Kind.HEADER_ROW), Piece("File | six years", Kind.ROW)],
+            [Piece("Ann | Bo | Cy", Kind.ROW)],
+            [Piece("Kind | Period", Kind.HEADER_ROW)],
+            [Piece("Call | two years", Kind.ROW)],
+        ],
+        [""] * 4,
+    )
+    paths = [chunk.heading_path for chunk in chunks_of(pages)]
+    assert paths == [(), (), (), ("Kind | Period",)]
+
+
+def test_a_row_longer_than_the_window_stays_whole_and_a_document_in_a_row_is_cut() -> None:
+    long = " | ".join(f"cell {n} of many words" for n in range(60))
+    (chunk,) = chunks_of(one_page(Piece(long, Kind.ROW)))
+    assert chunk.text == long
+    assert count([chunk.text])[0] > WINDOW.limit
+    huge = " | ".join(f"cell {n} of many words" for n in range(600))
+    found = chunks_of(one_page(Piece(huge, Kind.ROW)))
+    assert max(count([chunk.text for chunk in found])) <= WINDOW.limit
+    cells = {cell for chunk in found for cell in chunk.text.removesuffix(" |").split(" | ")}
+    assert cells == set(huge.split(" | "))
+
+
+def test_rows_win_over_a_head_that_leaves_no_room() -> None:
+    head = "\n".join(["TITLE " * 30, "Units " * 20, "2023 2022"])
+    rows = [Piece(f"Cost of kind {n} 1,{n}00 2,{n}00", Kind.ROW) for n in range(30)]
+    found = chunks_of(one_page(Piece(head, Kind.HEADER_ROW), *rows), "T")
+    later = [chunk for chunk in found if chunk.text.startswith("Cost")]
+    for chunk in later:
+        assert count([searchable_text("T", chunk)])[0] <= WINDOW.limit
+        assert chunk.heading_path[0].endswith("2023 2022")  # the columns' heads are the last to go
+    assert all("\n" in chunk.text for chunk in later[:-1])  # several rows in each, all the same
+    wide = [Piece(" ".join(f"word{n}" for n in range(110)), Kind.ROW)]
+    (_, full) = chunks_of(one_page(Piece(head, Kind.HEADER_ROW), *wide))
+    assert full.text == wide[0].text
+    assert count([searchable_text("", full)])[0] <= WINDOW.limit
+
+
+def test_a_head_does_not_stay_behind_its_rows() -> None:
+    body = Piece(" ".join(f"Sentence number {n} says little." for n in range(9)))
+    pages = one_page(body, Piece("Kind | Period", Kind.HEADER_ROW), *[
+        Piece(f"Kind {n} | {n} years after the end of it | section {n}", Kind.ROW) for n in range(9)
+    ])  # fmt: skip
+    (held,) = [chunk for chunk in chunks_of(pages) if "Kind | Period" in chunk.text]
+    assert "Kind 0 |" in held.text
+
+
 def test_a_heading_opens_a_chunk_and_goes_with_its_text() -> None:
     body = "Records are kept for six years after the end of the contract. " * 5
     pages = one_page(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import os
 from pathlib import Path
 
 import pytest
 
 from index.document import Scope
 from index.errors import ConfigurationError
-from ingest.ahead import Ahead
-from ingest.compose import open_ingestor
+from ingest.compose import MOST_READERS, open_ingestor
 from ingest.settings import IngestSettings
 from tests.ingest.standins import ACTOR, log_in, pdf, policy
 
@@ -35,6 +34,23 @@ def test_a_variable_wins_over_the_file(home: Path, monkeypatch: pytest.MonkeyPat
     assert "'a'" not in repr(loaded)
 
 
+def test_the_settings_reach_the_run(home: Path) -> None:
+    (home / "cloister.toml").write_text(
+        "[ingest]\nreaders = 3\nmax_depth = 2\nmax_attempts = 5\nmax_members = 7\n"
+        "max_members_mb = 1\nocr = false\nkeep_hidden_text = true\nmin_free_mb = 1\n"
+    )
+    with log_in(home) as log, open_ingestor(home, log, ACTOR) as ingest:
+        plan = ingest._plan
+    assert (plan.readers, plan.max_depth, plan.max_attempts) == (3, 2, 5)
+    assert (plan.options.max_members, plan.options.max_member_bytes) == (7, 1 << 20)
+    assert (plan.options.ocr, plan.options.keep_hidden, plan.min_free) == (False, True, 1 << 20)
+
+
+def test_by_default_there_is_a_reader_a_core_but_not_too_many(home: Path) -> None:
+    with log_in(home) as log, open_ingestor(home, log, ACTOR) as ingest:
+        assert ingest._plan.readers == min(os.cpu_count() or 1, MOST_READERS)
+
+
 @pytest.mark.slow
 def test_with_the_real_embedder_every_chunk_fits_its_window(home: Path, tmp_path: Path) -> None:
     (tmp_path / "policy.md").write_text(policy())
@@ -48,41 +64,3 @@ def test_with_the_real_embedder_every_chunk_fits_its_window(home: Path, tmp_path
         for document in ingest.list():
             for chunk in ingest._index.chunks(document.id, scope):
                 assert embedder.count_tokens(chunk.text) <= embedder.max_tokens
-
-
-def test_reading_ahead_is_bounded_and_ends() -> None:
-    made: list[int] = []
-
-    def source() -> Generator[int, None, None]:
-        for number in range(1000):
-            made.append(number)
-            yield number
-
-    with Ahead(source(), 3, lambda: None) as items:
-        taken = [next(iter(items)) for _ in range(5)]
-        assert taken == [0, 1, 2, 3, 4]
-    assert len(made) <= 10
-
-
-def test_what_the_producer_raises_reaches_the_consumer() -> None:
-    def source() -> Generator[int, None, None]:
-        yield 1
-        raise OSError("gone")
-
-    with pytest.raises(OSError, match="gone"), Ahead(source(), 3, lambda: None) as items:
-        assert list(items) == [1]
-
-
-def test_giving_up_interrupts_the_producer() -> None:
-    interrupted: list[bool] = []
-
-    def source() -> Generator[int, None, None]:
-        yield from range(1000)
-
-    with (
-        pytest.raises(KeyboardInterrupt),
-        Ahead(source(), 3, lambda: interrupted.append(True)) as items,
-    ):
-        next(iter(items))
-        raise KeyboardInterrupt
-    assert interrupted == [True]

@@ -7,6 +7,8 @@ import random
 import subprocess
 import sys
 import time
+import zipfile
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from audit.keys import read_verifier_keys
 from audit.report import State
 from audit.verify import verify_log
 from index.document import Scope
+from index.records import SourceStatus
 from tests.ingest.standins import hash_index, log_in, pdf, policy
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +42,14 @@ def content(home: Path) -> list[object]:
         ]  # fmt: skip
 
 
+def mail(n: int) -> bytes:
+    message = EmailMessage()
+    message["Subject"] = f"Mail {n}"
+    message.set_content(f"Dear reader {n}.")
+    message.add_attachment(f"Attachment {n}.", filename="note.txt")
+    return message.as_bytes()
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     folder = tmp_path / "documents"
@@ -46,6 +57,11 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     for n in range(20):
         (folder / f"policy-{n}.md").write_text(policy(f"{n} years"))
         (folder / f"report-{n}.pdf").write_bytes(pdf([[(72, 700, f"Report {n}.")]] * 3))
+    for n in range(5):
+        (folder / f"mail-{n}.eml").write_bytes(mail(n))
+    with zipfile.ZipFile(folder / "post.zip", "w") as archive:
+        for n in range(3):
+            archive.writestr(f"{n}.txt", f"Letter {n}.")
     records = [json.dumps({"_id": f"r{n}", "text": f"Rule {n}."}) for n in range(100)]
     (folder / "rules.jsonl").write_text("\n".join(records))
 
@@ -65,10 +81,15 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
 
     result = content(home)
     assert result == content(tmp_path / "whole")
-    assert len(result) == 140
+    assert len(result) == 153
     with log_in(home) as log:
         counters = log.counters()
-    assert counters["ingest.added"] == 140  # each commit recorded once, killed or not
-    assert list((home / "tmp").glob("staged-*")) == []
+    assert counters["ingest.added"] == 153  # each commit recorded once, killed or not
+    with hash_index(home) as index:
+        states = index.sources("default")
+    assert len(states) == 155  # with the archive and the file of records
+    assert {state.status for state in states} == {SourceStatus.INDEXED, SourceStatus.CONTAINER}
+    left = [path.name for path in (home / "tmp").iterdir()]
+    assert not [name for name in left if name.startswith(("staged-", "reading-"))]
     report = verify_log(home / "audit", read_verifier_keys(home / "audit" / "keys"))
     assert report.state is not State.TAMPERED

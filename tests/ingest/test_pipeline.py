@@ -18,6 +18,7 @@ from index.store import Index
 from ingest import events
 from ingest.errors import AlreadyIngesting, Failure, NoSuchPath, NothingToRead, UnknownSource
 from ingest.events import Run
+from ingest.options import ReadOptions
 from ingest.pipeline import Ingestor
 from ingest.progress import Progress
 from tests.ingest.standins import ACTOR, EVIL, BrokenLog, hash_index, ingestor, log_in, pdf, policy
@@ -115,6 +116,45 @@ def test_unchanged_files_are_skipped_changed_ones_are_new_versions(
     assert len(recorded(log, "ingest.superseded")) == 1
 
 
+def test_a_file_that_has_moved_keeps_its_document(ingest: Ingestor, log: Log, folder: Path) -> None:
+    ingest.add([folder])
+    (folder / "hr" / "leave.txt").rename(folder / "holidays.txt")
+    summary = ingest.add([folder])
+    assert (summary.moved, summary.added, summary.duplicates) == (1, 0, 0)
+    assert {each.source for each in ingest.sources()} == {
+        "aml.pdf",
+        "holidays.txt",
+        "retention.md",
+    }
+    (fields,) = recorded(log, "ingest.moved")
+    (document,) = [each for each in ingest.list() if each.source == "holidays.txt"]
+    assert (fields["document"], document.version) == (document.id, 1)
+    (folder / "holidays.txt").unlink()
+    assert ingest.add([folder]).removed == 0  # adding forgets nothing
+    assert len(ingest.list()) == 3
+
+
+def test_the_folder_above_knows_a_file_by_its_place(ingest: Ingestor, folder: Path) -> None:
+    ingest.add([folder])
+    summary = ingest.add([folder / "hr"])
+    assert (summary.unchanged, summary.added, summary.duplicates) == (1, 0, 0)
+    assert {each.source for each in ingest.sources()} == {
+        "aml.pdf",
+        "hr/leave.txt",
+        "retention.md",
+    }
+
+
+def test_the_same_bytes_in_another_collection_are_not_embedded_again(
+    ingest: Ingestor, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = ingest.add([folder])
+    monkeypatch.setattr("tests.index.standins.HashEmbedder.embed_passages", None)
+    second = ingest.add([folder], "second")
+    assert (second.added, second.reused) == (3, first.chunks)
+    assert {each.id for each in ingest.list()} == {each.id for each in ingest.list("second")}
+
+
 def test_the_same_bytes_elsewhere_are_one_document(
     ingest: Ingestor, log: Log, folder: Path
 ) -> None:
@@ -135,6 +175,7 @@ def test_bad_files_fail_with_a_reason_and_the_others_go_on(
     (folder / "empty.pdf").write_bytes(b"")
     (folder / "locked.pdf").write_bytes(pdf([[(72, 700, "x")]], password="secret"))
     (folder / "picture.png").write_bytes(b"\x89PNG\r\n")
+    (folder / "program.exe").write_bytes(b"MZ\x90\x00\x03\x00\x00\x00\x04" + bytes(200))
     (folder / "scan.pdf").write_bytes(pdf([[], []]))
     (folder / os.fsdecode(b"caf\xe9.txt")).write_text("x")
     with (folder / "large.txt").open("wb") as stream:
@@ -146,7 +187,8 @@ def test_bad_files_fail_with_a_reason_and_the_others_go_on(
         "broken.pdf": Failure.CORRUPT,
         "empty.pdf": Failure.EMPTY,
         "locked.pdf": Failure.ENCRYPTED,
-        "picture.png": Failure.UNSUPPORTED,
+        "picture.png": Failure.CORRUPT,
+        "program.exe": Failure.UNSUPPORTED,
         "scan.pdf": Failure.NO_TEXT,
         "caf\\xe9.txt": Failure.NAME_NOT_UTF8,
         "large.txt": Failure.TOO_LARGE,
@@ -161,7 +203,7 @@ def test_bad_files_fail_with_a_reason_and_the_others_go_on(
 
 def test_a_password_from_the_settings_is_tried(home: Path, log: Log, tmp_path: Path) -> None:
     (tmp_path / "locked.pdf").write_bytes(pdf([[(72, 700, "secret terms")]], password="right"))
-    with ingestor(home, log, passwords=("right",)) as ingest:
+    with ingestor(home, log, options=ReadOptions(passwords=("right",))) as ingest:
         assert ingest.add([tmp_path / "locked.pdf"]).added == 1
 
 
@@ -183,7 +225,7 @@ def test_records_are_documents_and_a_bad_line_costs_itself(
     assert not [state for state in ingest.sources() if state.error]
     assert len(recorded(log, "ingest.added")) == 61
     removed = ingest.remove("corpus.jsonl")
-    assert len(removed) == 61
+    assert len(removed) == 62  # the records, and the file that held them
     assert ingest.list() == ()
 
 
@@ -214,6 +256,16 @@ def test_removing_takes_effect_and_is_recorded(ingest: Ingestor, log: Log, folde
     with pytest.raises(UnknownSource, match=r"aml\.pdf"):
         ingest.remove("aml.pdf")
     assert ingest.add([folder]).added == 1
+
+
+def test_the_data_folder_is_never_ingested(
+    ingest: Ingestor, home: Path, folder: Path, tmp_path: Path
+) -> None:
+    ingest.add([folder])
+    (tmp_path / "link").symlink_to(home)
+    summary = ingest.add([tmp_path])  # where both the documents and the data folder are
+    assert (summary.files, summary.failed) == (3, ())
+    assert len(ingest.list()) == 3
 
 
 def test_wrong_calls_are_refused(ingest: Ingestor, log: Log, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from index.errors import HomeFull
 from ingest import staging
 from ingest.errors import Failure, ReadFailure, sentence
-from ingest.staging import stage
+from ingest.staging import require_space, stage, stage_bytes
 from ingest.walk import FoundFile, Unusable, source_name, walk
 
 
@@ -69,16 +69,34 @@ def test_a_folder_that_may_not_be_read_is_reported(
 ) -> None:
     (tmp_path / "closed").mkdir()
     (tmp_path / "open.txt").write_text("x")
-    listdir = os.listdir
+    scandir = os.scandir
 
-    def refusing(path: Any) -> list[str]:  # root may read everything, so permissions prove nothing
-        if str(path).endswith("closed"):
+    def refusing(path: str) -> Any:  # root may read everything, so permissions prove nothing
+        if path.endswith("closed"):
             raise PermissionError(errno.EACCES, "denied")
-        return listdir(path)
+        return scandir(path)
 
-    monkeypatch.setattr(os, "listdir", refusing)
+    monkeypatch.setattr(os, "scandir", refusing)
     assert sources(tmp_path) == ["open.txt"]
     assert unusable(tmp_path) == {"closed": Failure.UNREADABLE}
+
+
+def test_sidecars_are_no_documents_and_say_of_whom_they_speak(tmp_path: Path) -> None:
+    for name in ("a.txt", "a.txt.cloister.toml", "b.txt", "in/.cloister.toml", "in/deep/c.txt"):
+        path = tmp_path / "folder" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    found = {entry.source: entry for entry in walk([tmp_path / "folder"])}
+    files = {name: each for name, each in found.items() if isinstance(each, FoundFile)}
+    assert {name: each.described for name, each in files.items()} == {
+        "a.txt": True,
+        "b.txt": False,
+        "in/deep/c.txt": True,
+    }
+    assert {each.root for each in files.values()} == {tmp_path / "folder"}
+    (named,) = walk([tmp_path / "folder" / "a.txt"])
+    assert isinstance(named, FoundFile)
+    assert (named.described, named.root) == (True, tmp_path / "folder")
 
 
 def test_two_folders_with_a_file_of_one_name_hold_two_sources() -> None:
@@ -145,6 +163,24 @@ def test_a_file_that_changes_meanwhile_is_refused(
         stage(path, tmp_path, 100)
     assert caught.value.failure is Failure.CHANGED
     assert list(tmp_path.glob("staged-*")) == []
+
+
+def test_unpacked_bytes_are_copied_too(tmp_path: Path) -> None:
+    staged = stage_bytes(b"words", tmp_path, 7)
+    assert staged.path.read_bytes() == b"words"
+    assert (staged.digest, staged.size, staged.mtime_ns) == (
+        hashlib.sha256(b"words").hexdigest(),
+        5,
+        7,
+    )
+    staging.sweep(tmp_path)
+    assert not staged.path.exists()
+
+
+def test_a_disk_that_is_nearly_full_stops_the_run(tmp_path: Path) -> None:
+    require_space(tmp_path, 1)
+    with pytest.raises(HomeFull, match="full"):
+        require_space(tmp_path, 1 << 60)
 
 
 def test_a_full_disk_stops_the_run_cleanly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
