@@ -46,7 +46,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """`page.text[start:end] == quote`, byte for byte; `number` is what the chip shows, from 1."""
+    """`page.text[start:end] == quote`, byte for byte; `number` is what the chip shows, from 1.
+
+    `warning` is one sentence if the document was not read whole or the page with doubt, else "".
+    """
 
     number: int
     document: str  # document id
@@ -57,6 +60,7 @@ class Citation:
     start: int
     end: int
     quote: str
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A retrieved passage as search and abstentions show it."""
+    """A retrieved passage as search and abstentions show it; `warning` as that of a citation."""
 
     rank: int
     score: float
@@ -91,6 +95,7 @@ class Passage:
     start: int
     end: int
     text: str
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)

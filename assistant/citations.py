@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assistant.answer import Citation, Sentence
+from assistant.doubt import warning_of
 from assistant.quotes import Span
 from index.document import Document, Page
 
@@ -32,6 +33,7 @@ class Numbering:
             start=span.start,
             end=span.end,
             quote=page.text[span.start : span.end],
+            warning=warning_of(document, page),
         )
         self._numbers[span] = citation.number
         self.citations.append(citation)

@@ -12,6 +12,7 @@ import numpy as np
 from assistant import evidence, sufficiency
 from assistant.answer import Passage
 from assistant.asked import Asked
+from assistant.doubt import warning_of
 from assistant.evidence import Candidate, Evidence, PageKey, Ranking
 from assistant.layout import Unit, lay_out
 from assistant.ports import Library
@@ -67,6 +68,7 @@ def passage(hit: Hit, label: str = "") -> Passage:
         start=hit.chunk.start,
         end=hit.chunk.end,
         text=hit.chunk.text,
+        warning=warning_of(hit.document),
     )
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json as json_format
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assistant.answer import Answer, Question, Verdict
+from assistant.answer import Answer, Citation, Passage, Question, Verdict
 from ui import failures, terminal
 from ui.context import shared
 from ui.errors import SomeFailed, UsageError
@@ -168,7 +168,7 @@ def read_queries(path: Path) -> Iterator[Query]:
 def search_json(question: str, report: SearchReport) -> dict[str, object]:
     """What `search --json` prints. The keys are an interface."""
     keys = ("rank", "score", "document", "source", "page", "chunk", "start", "end", "text")
-    hits = [{key: getattr(hit, key) for key in keys} for hit in report.passages]
+    hits = [_with_warning(keys, hit) for hit in report.passages]
     return {"question": question, "hits": hits, "timings": dict(report.timings)}
 
 
@@ -178,8 +178,14 @@ def answer_json(answer: Answer) -> dict[str, object]:
     return {
         "verdict": answer.verdict.value,
         "text": answer.text,
-        "citations": [{key: getattr(c, key) for key in keys} for c in answer.citations],
+        "citations": [_with_warning(keys, citation) for citation in answer.citations],
         "model": answer.model,
         "record": answer.record,
         "timings": dict(answer.timings),
     }
+
+
+def _with_warning(keys: Sequence[str], what: Citation | Passage) -> dict[str, object]:
+    """These fields of `what`; and its warning, if there is one."""
+    found = {key: getattr(what, key) for key in keys}
+    return {**found, "warning": what.warning} if what.warning else found

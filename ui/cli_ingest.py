@@ -7,26 +7,13 @@ from typing import Annotated
 
 import typer
 
-from ui import terminal
+from ui import cli_sync, terminal
 from ui.context import shared
-from ui.errors import SomeFailed, UsageError
+from ui.errors import SomeFailed
+from ui.options import DEFAULT, In, Json, checked_collection
 
 app = typer.Typer(help="Take documents in, and look after them.", no_args_is_help=True)
-
-In = Annotated[str, typer.Option("--collection", metavar="NAME", help="The collection.")]
-Json = Annotated[bool, typer.Option("--json", help="JSON to stdout, nothing else.")]
-DEFAULT = "default"
-
-
-def _checked(collection: str) -> str:
-    """A collection's name becomes the name of a folder, so it must be a plain word."""
-    word = collection.replace("-", "").replace("_", "").replace(".", "")
-    if not word.isalnum() or not collection[0].isalnum() or len(collection) > 64:
-        raise UsageError(
-            f"The name {collection!r} cannot be used for a collection; use up to 64 letters, "
-            "digits, dots, dashes and underscores, the first a letter or digit."
-        )
-    return collection
+NAMES = typer.Argument(metavar="[NAME]...", help="Sources, or nothing for all of them.")
 
 
 @app.command()
@@ -41,7 +28,7 @@ def add(
     """Read files and folders into a collection; unchanged files are skipped."""
     from ui import composition, show_ingest
 
-    _checked(collection)
+    checked_collection(collection)
     bar = show_ingest.progress_bar(terminal.err())
     with composition.ingestor(shared(context).home) as ingestor, bar as report:
         summary = ingestor.add(paths, collection, report)
@@ -50,12 +37,52 @@ def add(
     else:
         show_ingest.summary(terminal.out(), summary)
     show_ingest.failures(terminal.err(), summary.failed)
-    if summary.failed:
-        count = len(summary.failed)
-        raise SomeFailed(
-            f"{count} {'file was' if count == 1 else 'files were'} not taken in; correct what is "
-            "listed above and run the same command again, everything else is kept."
-        )
+    cli_sync.refuse_failed(len(summary.failed))
+
+
+app.command("sync")(cli_sync.sync)
+app.command("watch")(cli_sync.watch)
+
+
+@app.command()
+def retry(
+    context: typer.Context,
+    names: Annotated[list[str] | None, NAMES] = None,
+    collection: In = DEFAULT,
+    json: Json = False,
+) -> None:
+    """Read again what failed or is in quarantine."""
+    from ui import composition, show_ingest
+
+    checked_collection(collection)
+    bar = show_ingest.progress_bar(terminal.err())
+    with composition.ingestor(shared(context).home) as ingestor, bar as report:
+        summary = ingestor.retry(names or (), collection, report)
+    if json:
+        terminal.say_json(show_ingest.summary_json(summary))
+    else:
+        show_ingest.summary(terminal.out(), summary)
+    show_ingest.failures(terminal.err(), summary.failed)
+    cli_sync.refuse_failed(len(summary.failed))
+
+
+@app.command()
+def release(
+    context: typer.Context,
+    names: Annotated[list[str] | None, NAMES] = None,
+    collection: In = DEFAULT,
+    json: Json = False,
+) -> None:
+    """Take files out of quarantine, so that the next run tries them again."""
+    from ui import composition
+
+    with composition.ingestor(shared(context).home) as ingestor:
+        released = ingestor.release(names or (), checked_collection(collection))
+    for source in released:
+        if json:
+            terminal.say_json({"released": source, "collection": collection})
+        else:
+            typer.echo(f"Released {terminal.visible(source)}")
 
 
 @app.command("list")
@@ -64,7 +91,7 @@ def list_documents(context: typer.Context, collection: In = DEFAULT, json: Json 
     from ui import composition, show_ingest
 
     with composition.ingestor(shared(context).home) as ingestor:
-        documents = ingestor.list(_checked(collection))
+        documents = ingestor.list(checked_collection(collection))
     if json:
         for document in documents:
             terminal.say_json(show_ingest.document_json(document))
@@ -74,7 +101,7 @@ def list_documents(context: typer.Context, collection: In = DEFAULT, json: Json 
 
 @app.command()
 def status(context: typer.Context, json: Json = False) -> None:
-    """Count what each collection holds, and what failed."""
+    """Count what each collection holds, and list what failed, is in quarantine or incomplete."""
     from ui import composition, show_ingest
 
     with composition.ingestor(shared(context).home) as ingestor:
@@ -82,14 +109,21 @@ def status(context: typer.Context, json: Json = False) -> None:
         failed = [
             state
             for each in found
-            if each.failed_sources
+            if each.failed_sources or each.quarantined
             for state in ingestor.sources(each.name)
             if state.error
         ]
+        documents = [
+            document
+            for each in found
+            if json or each.incomplete
+            for document in ingestor.list(each.name)
+        ]
     if json:
-        terminal.say_json(show_ingest.status_json(found, failed))
+        terminal.say_json(show_ingest.status_json(found, failed, documents))
     else:
         show_ingest.status(terminal.out(), found, failed)
+        show_ingest.warnings(terminal.out(), documents)
 
 
 @app.command()
@@ -109,7 +143,7 @@ def remove(
 
     with composition.ingestor(shared(context).home) as ingestor:
         for name in names:
-            for source in ingestor.remove(name, _checked(collection)):
+            for source in ingestor.remove(name, checked_collection(collection)):
                 if json:
                     terminal.say_json({"removed": source, "collection": collection})
                 else:
@@ -122,13 +156,16 @@ def verify(
     repair: Annotated[
         bool, typer.Option("--repair", help="Rebuild what can be rebuilt from the catalogue.")
     ] = False,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Then remove every byte of what was deleted.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Compare originals, catalogue and search views with each other."""
     from ui import composition, show_ingest
 
     with composition.ingestor(shared(context).home) as ingestor:
-        problems = ingestor.verify(repair)
+        problems = ingestor.verify(repair, purge)
     if json:
         terminal.say_json(show_ingest.problems_json(problems))
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from assistant.answer import Answer, Asker, Event, Question
@@ -10,6 +11,7 @@ from assistant.answer import Answer, Asker, Event, Question
 if TYPE_CHECKING:
     from assistant.pages import PageView
     from assistant.pipeline import SearchReport
+    from ingest.statement import Completeness
 
 
 class Answers(Protocol):
@@ -74,6 +76,18 @@ class DocumentLine(Protocol):
     def chunks(self) -> int: ...
     @property
     def added_at(self) -> str: ...
+    @property
+    def status(self) -> StrEnum: ...
+    @property
+    def effective_from(self) -> str | None: ...
+    @property
+    def effective_to(self) -> str | None: ...
+    @property
+    def supersedes(self) -> tuple[str, ...]: ...
+    @property
+    def parent(self) -> str: ...
+    @property
+    def completeness(self) -> Completeness | None: ...
 
 
 class CollectionCounts(Protocol):
@@ -94,13 +108,17 @@ class CollectionCounts(Protocol):
     @property
     def failed_sources(self) -> int: ...
     @property
+    def quarantined(self) -> int: ...
+    @property
+    def incomplete(self) -> int: ...
+    @property
     def lexical_lag(self) -> int: ...
     @property
     def chroma_lag(self) -> int | None: ...
 
 
 class FailedLine(Protocol):
-    """A source whose last attempt failed; `error` is one sentence."""
+    """A source whose last attempt failed; `error` is one sentence, `failure` its code."""
 
     @property
     def collection(self) -> str: ...
@@ -108,6 +126,12 @@ class FailedLine(Protocol):
     def source(self) -> str: ...
     @property
     def error(self) -> str: ...
+    @property
+    def failure(self) -> str: ...
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def status(self) -> StrEnum: ...
 
 
 class ProblemLine(Protocol):

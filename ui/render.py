@@ -145,11 +145,12 @@ def _nearest(turn_number: int, passage: Passage) -> str:
 def _row(key: str, number: str, what: Citation | Passage, place: str, quote: str) -> str:
     mark = f'<span class="number">{number}</span>' if number else ""
     title = what.title or what.source
+    doubt = f'<span class="doubt">{flat(what.warning)}</span>' if what.warning else ""
     return (
         f'<button type="button" class="source" value="{key}">{mark}'
         f'<span class="body"><span class="name"><span class="title">{flat(title)}</span> '
         f'<span class="place">{flat(place)}</span></span>'
-        f'<span class="quote">{plain(shortened(quote, QUOTE_SHOWN))}</span></span></button>'
+        f'<span class="quote">{plain(shortened(quote, QUOTE_SHOWN))}</span>{doubt}</span></button>'
     )
 
 

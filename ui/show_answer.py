@@ -92,6 +92,8 @@ def _place(console: Console, mark: str, what: Citation | Passage, quote: str) ->
     console.print(name)
     excerpt = visible(shortened(quote, QUOTE_SHOWN))
     console.print(Padding(Text(f"“{excerpt}”"), (0, 0, 0, 5)))
+    if what.warning:
+        console.print(Padding(Text(f"! {visible(what.warning)}", style="yellow"), (0, 0, 0, 5)))
     console.print(Padding(Text(visible(what.source), style="dim"), (0, 0, 1, 5)))
 
 

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from ingest.statement import statement
 from ui.ports import CollectionCounts, DocumentLine, FailedLine, ProblemLine
 from ui.terminal import visible
 
@@ -80,9 +81,14 @@ def summary(console: Console, done: Summary) -> None:
     rows = {
         "New documents": done.added,
         "New versions": done.changed,
+        "Moved": done.moved,
+        "Described anew": done.described,
+        "Removed": done.removed,
         "Unchanged": done.unchanged,
         "Same content, other name": done.duplicates,
         "Failed": len(done.failed),
+        "In quarantine": len(done.quarantined),
+        "Incomplete": len(done.incomplete),
         "Pages": done.pages,
         "Chunks": done.chunks,
     }
@@ -92,6 +98,16 @@ def summary(console: Console, done: Summary) -> None:
             table.add_row(name, f"{count:,}")
     table.add_row("Time", duration(done.seconds))
     console.print(table)
+    for each in done.incomplete[:FAILURES_SHOWN]:
+        said = f"{visible(each.source)}: {visible(each.warning)}"
+        console.print(Text(said, style="yellow"), soft_wrap=True)
+    if len(done.incomplete) > FAILURES_SHOWN:
+        console.print(f"and {len(done.incomplete) - FAILURES_SHOWN:,} more incomplete documents")
+    if done.quarantined:
+        console.print(
+            "What is in quarantine is left alone until it changes; `cloister ingest status` says "
+            "why, `cloister ingest retry` tries again."
+        )
 
 
 def failures(console: Console, failed: Sequence[FailedSource]) -> None:
@@ -125,7 +141,22 @@ def document_json(document: DocumentLine) -> dict[str, object]:
         "pages": document.pages,
         "chunks": document.chunks,
         "added_at": document.added_at,
+        "status": document.status.value,
+        "effective_from": document.effective_from,
+        "effective_to": document.effective_to,
+        "supersedes": list(document.supersedes),
+        "parent": document.parent or None,
+        "completeness": statement(document.completeness),
     }
+
+
+def warnings(console: Console, found: Sequence[DocumentLine]) -> None:
+    """One line for each document of which too little could be read."""
+    for document in found:
+        stated = document.completeness
+        if stated is not None and stated.warning:
+            said = f"{visible(document.source)}: {stated.warning}"
+            console.print(Text(said, style="yellow"), soft_wrap=True)
 
 
 def documents(console: Console, found: Sequence[DocumentLine], collection: str) -> None:
@@ -151,18 +182,38 @@ def documents(console: Console, found: Sequence[DocumentLine], collection: str) 
 
 
 def status_json(
-    found: Sequence[CollectionCounts], failed: Sequence[FailedLine]
+    found: Sequence[CollectionCounts],
+    failed: Sequence[FailedLine],
+    documents: Sequence[DocumentLine] = (),
 ) -> dict[str, object]:
     """What `ingest status --json` prints; a lag is how many changes a search view is behind."""
-    counts = ("documents", "superseded", "pages", "chunks", "failed_sources")
-    keys = ("name", *counts, "lexical_lag", "chroma_lag")
+    counts = ("documents", "superseded", "pages", "chunks")
+    troubles = ("failed_sources", "quarantined", "incomplete")
+    keys = ("name", *counts, *troubles, "lexical_lag", "chroma_lag")
     return {
         "collections": [
             {**{key: getattr(each, key) for key in keys}, "groups": sorted(each.groups)}
             for each in found
         ],
         "failed": [
-            {"collection": s.collection, "source": s.source, "sentence": s.error} for s in failed
+            {
+                "collection": s.collection,
+                "source": s.source,
+                "status": s.status.value,
+                "failure": s.failure,
+                "attempts": s.attempts,
+                "sentence": s.error,
+            }
+            for s in failed
+        ],
+        "documents": [
+            {
+                "collection": document.collection,
+                "source": document.source,
+                "document": document.id,
+                "completeness": statement(document.completeness),
+            }
+            for document in documents
         ],
     }
 
@@ -174,7 +225,15 @@ def status(
     if not found:
         console.print("Nothing is ingested yet; begin with `cloister ingest add FOLDER`.")
         return
-    table = _plain_table("Collection", "#Documents", "#Pages", "#Chunks", "#Failed", "Readers")
+    troubles = [
+        (heading, key)
+        for heading, key in (("#Quarantined", "quarantined"), ("#Incomplete", "incomplete"))
+        if any(getattr(each, key) for each in found)
+    ]
+    headings = [heading for heading, _ in troubles]
+    table = _plain_table(
+        "Collection", "#Documents", "#Pages", "#Chunks", "#Failed", *headings, "Readers"
+    )
     for each in found:
         table.add_row(
             Text(visible(each.name)),
@@ -182,11 +241,17 @@ def status(
             f"{each.pages:,}",
             f"{each.chunks:,}",
             f"{each.failed_sources:,}",
+            *(f"{getattr(each, key):,}" for _, key in troubles),
             Text(visible(", ".join(sorted(each.groups)))),
         )
     console.print(table)
     for state in failed:
-        console.print(Text(visible(state.error), style="red"), soft_wrap=True)
+        held = (
+            f" (in quarantine after {state.attempts} attempts)"
+            if state.status == "quarantined"
+            else ""
+        )
+        console.print(Text(f"{visible(state.error)}{held}", style="red"), soft_wrap=True)
 
 
 def problems_json(found: Sequence[ProblemLine]) -> dict[str, object]:

@@ -26,6 +26,9 @@ from assistant.pipeline import SearchReport
 from audit.errors import AuditError
 from audit.record import Event as LogEvent
 from audit.record import Record
+from index.completeness import Completeness
+from index.document import Status
+from index.records import SourceStatus
 from ingest.errors import Failure
 from ingest.progress import FailedSource, Progress, Summary
 
@@ -275,6 +278,9 @@ class BrokenLog(MemoryLog):
         raise FullDisk("The disk is full, so nothing can be recorded; free some space.")
 
 
+_ONE_PAGE_UNREAD = Completeness(9, 8, 0, 1, 2, 4000, 4000)
+
+
 @dataclass(frozen=True)
 class Stored:
     id: str = "ab" * 32
@@ -286,6 +292,12 @@ class Stored:
     pages: int = 9
     chunks: int = 31
     added_at: str = "2026-01-02T03:04:05Z"
+    status: Status = Status.CURRENT
+    effective_from: str | None = None
+    effective_to: str | None = None
+    supersedes: tuple[str, ...] = ()
+    parent: str = ""
+    completeness: Completeness | None = _ONE_PAGE_UNREAD
 
 
 @dataclass(frozen=True)
@@ -297,6 +309,8 @@ class Counts:
     pages: int = 9
     chunks: int = 31
     failed_sources: int = 1
+    quarantined: int = 0
+    incomplete: int = 1
     lexical_lag: int = 0
     chroma_lag: int | None = None
 
@@ -311,6 +325,9 @@ class Source:
     collection: str
     source: str
     error: str
+    failure: str = ""
+    attempts: int = 0
+    status: SourceStatus = SourceStatus.INDEXED
 
 
 @dataclass(frozen=True)
@@ -351,10 +368,11 @@ class ScriptedIngestor:
 
     def sources(self, collection: str = "default") -> tuple[Source, ...]:
         fine, broken = Source("default", "a", ""), "broken.pdf is damaged; save it again."
-        return (fine, Source("default", "broken.pdf", broken))
+        failed = Source("default", "broken.pdf", broken, "corrupt", 1, SourceStatus.FAILED)
+        return (fine, failed)
 
     def remove(self, name: str, collection: str = "default") -> tuple[str, ...]:
         return (name,)
 
-    def verify(self, repair: bool = False) -> tuple[Fault, ...]:
+    def verify(self, repair: bool = False, purge: bool = False) -> tuple[Fault, ...]:
         return (Fault("blobs", "The original of retention.pdf is missing.", repair),)

@@ -254,12 +254,17 @@ def test_ingest_list_status_remove_and_verify(
     assert run(["ingest", "list", "--json"]) == 0
     (document,) = lines(capsys.readouterr().out)
     assert document["source"] == "policies/retention.pdf"
+    assert document["completeness"]["share"] == pytest.approx(8 / 9, abs=1e-4)
     assert run(["ingest", "status", "--json"]) == 0
     (status,) = lines(capsys.readouterr().out)
     assert isinstance(status["collections"], list)
     assert status["collections"][0]["groups"] == ["local"]
+    assert status["documents"][0]["completeness"]["complete"] is False
+    assert status["failed"][0]["failure"] == "corrupt"
     assert run(["ingest", "status"]) == 0
-    assert "broken.pdf is damaged" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "broken.pdf is damaged" in shown
+    assert "1 of 9 pages gave no text" in shown
     assert run(["ingest", "remove", "policies/retention.pdf", "--json"]) == 0
     assert lines(capsys.readouterr().out)[0]["removed"] == "policies/retention.pdf"
     assert run(["ingest", "verify"]) == 4

@@ -1,0 +1,27 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ui.errors import UsageError
+
+In = Annotated[str, typer.Option("--collection", metavar="NAME", help="The collection.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON to stdout, nothing else.")]
+DEFAULT = "default"
+
+
+def checked_collection(collection: str) -> str:
+    """A collection's name, which becomes the name of a folder, so it must be a plain word.
+
+    Raises UsageError.
+    """
+    word = collection.replace("-", "").replace("_", "").replace(".", "")
+    if not word.isalnum() or not collection[0].isalnum() or len(collection) > 64:
+        raise UsageError(
+            f"The name {collection!r} cannot be used for a collection; use up to 64 letters, "
+            "digits, dots, dashes and underscores, the first a letter or digit."
+        )
+    return collection
