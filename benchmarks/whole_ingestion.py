@@ -45,6 +45,7 @@ def ours(files: list[Path], folder: Path) -> tuple[int, int, int]:
     """Pages, chunks and characters in chunks that Cloister takes in."""
     from audit.compose import open_log
     from audit.record import Actor
+    from index.compose import open_index
     from index.document import Scope
     from ingest.compose import open_ingestor
 
@@ -55,7 +56,7 @@ def ours(files: list[Path], folder: Path) -> tuple[int, int, int]:
         summary = ingestor.add(files)
         if summary.failed:
             raise SystemExit(f"not taken in: {summary.failed}")
-        index = ingestor.index
+    with open_index(folder) as index:
         scope = Scope(frozenset({"default"}))
         characters = sum(
             len(chunk.text)

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
@@ -176,16 +176,21 @@ def _context(unit: _Unit) -> tuple[str, ...]:
 
 
 def _path(group: Sequence[_Unit], measure: _Measure, room: int) -> tuple[str, ...]:
-    """Under which headings most of a chunk stands; a table that began earlier adds its heads, as
-    far as the rows leave room for them.
+    """Under which headings most of a chunk stands; a table that began earlier adds its heads. What
+    the text leaves no room for is left out: of the heads first, then the outermost headings.
     """
     first = group[0]
-    if first.kind in _ROWS:
-        left = room - sum(unit.tokens for unit in group)
-        choices = [(*first.path, *entries) for entries in first.table.shorter()]
-        sizes = measure([" > ".join(choice) for choice in choices])
-        fitting = (one for one, size in zip(choices, sizes, strict=True) if size <= left)
-        return next(fitting, first.path)
+    left = room - sum(unit.tokens for unit in group)
+    path = first.path if first.kind in _ROWS else _heaviest(group)
+    entries = first.table.shorter() if first.kind in _ROWS else ((),)
+    choices = chain(
+        ((*path, *each) for each in entries), (path[outer:] for outer in range(1, len(path)))
+    )
+    return next((one for one in choices if not one or measure([" > ".join(one)])[0] <= left), ())
+
+
+def _heaviest(group: Sequence[_Unit]) -> tuple[str, ...]:
+    """The headings above most of a chunk's text."""
     shares: dict[tuple[str, ...], int] = {}
     for unit in group:
         if unit.kind is not Kind.HEADING:

@@ -230,3 +230,10 @@ def test_a_written_pdf() -> None:
     assert [kind for kind, _ in found] == [Kind.TEXT, Kind.HEADER_ROW, *[Kind.ROW] * 3]
     assert found[1][1].split() == ["Year", "Ended", "2024", "2023"]
     assert found[3][1].split() == ["Cost", "of", "sales", "2,100", "500"]
+
+
+def test_a_line_of_a_form_is_no_heading() -> None:
+    found = laid_out(sheet((40, [(LABEL, "☐ TRANSITION REPORT")], True), (90, [(LABEL, "Text.")])))
+    assert [kind for kind, _ in found] == [Kind.TEXT, Kind.TEXT]
+    ordinary = laid_out(sheet((40, [(LABEL, "TRANSITION REPORT")], True), (90, [(LABEL, "Text.")])))
+    assert [kind for kind, _ in ordinary] == [Kind.HEADING, Kind.TEXT]
