@@ -1,7 +1,7 @@
 """The page that a citation names, as a reader sees it, with the quoted spans marked.
 
-A PDF's page is drawn by a child process (`assistant.pages_child`) under limits; any other format
-gives its text. A page that cannot be drawn gives its text too: that is no reason to show nothing.
+A page of a PDF or an image is drawn by a child process (`assistant.pages_child`) under limits; any
+other format gives its text, and so does a page that cannot be drawn: no reason to show nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from assistant.ports import Library
 from index.document import Box, Page, Scope
 
-PDF = "application/pdf"
+DRAWN = frozenset({"application/pdf", "image/png", "image/jpeg", "image/tiff"})
 _PNG = b"\x89PNG\r\n\x1a\n"
 _LARGEST = 32 << 20  # bytes of a picture that is taken from the child
 
@@ -141,7 +141,7 @@ class Viewer:
             if max(0, start) < min(end, len(page.text))
         )
         image = None
-        if about.media_type == PDF:
+        if about.media_type in DRAWN:
             image = self.draw(library.original(document, scope), number)
         return PageView(
             document=about.id,

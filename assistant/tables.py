@@ -21,6 +21,7 @@ _SLACK = 4.0  # points by which what stands under one another may differ
 _NUMBERING = re.compile(r"(?:§\s*)?\d+(?:\.\d+)*[.)]?|\(?[a-z]\)|\(?[ivx]+\)|[-•●▪*–]")
 _CODE = re.compile(r"[A-Z]{0,4}-?\d[\d.-]*")
 _FIGURE = re.compile(r"\d")
+_AMOUNT = re.compile(r"(?!(?:19|20)\d\d$)[($€£¥+\-–— ]*\d[\d.,' ]*[)% ]*")  # no year: that names
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +198,12 @@ def _rows(page: Page, lines: Sequence[_Line], columns: Sequence[_Column]) -> Ite
 def names_columns(first: Row) -> bool:
     """Whether a table's first row names its columns: its first cell is no code or number, and its
     cells are short and without figures, or more than two. "Document: SOP-012" opens a list of two
-    columns, and a table that goes on from the page before has no header."""
+    columns, a table that goes on from the page before has no header, and amounts name nothing."""
     if len(first.cells) < 2 or _CODE.fullmatch(first.cells[0]):
         return False
+    others = [cell for cell in first.cells[1:] if cell]
+    if sum(bool(_AMOUNT.fullmatch(cell)) for cell in others) * 2 >= max(len(others), 1):
+        return False  # a row of amounts, whatever the reader missed above it
     plain = all(len(cell) <= 40 and not _FIGURE.search(cell) for cell in first.cells)
     return len(first.cells) > 2 or plain
 

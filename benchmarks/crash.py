@@ -1,6 +1,6 @@
 """Kills, full disks and broken writes at every point of an ingestion, and at random moments.
 
-    PYTHONPATH=. python benchmarks/crash.py                      every point in each mode, then 200 random kills
+    PYTHONPATH=. python benchmarks/crash.py     every point in each mode, then 200 random kills
     PYTHONPATH=. python benchmarks/crash.py --modes kill --every 10 --random 0
 
 The points are all writes, flushes, truncations, renames and unlinks below the data folder, counted

@@ -239,3 +239,17 @@ def test_a_budget_is_kept_and_nothing_is_lost_silently(
 
 def test_units_of_a_row_without_a_header() -> None:
     assert Unit(0, 3, Kind.ROW, "a b", cells=("a", "b", "c")).shown == "a – b – c"
+
+
+@pytest.mark.parametrize(
+    ("cells", "names"),
+    [
+        (("Products", "$ 63,355", "$ 63,948"), False),
+        (("Services", "(21.5)", "20.2%"), False),
+        (("Level", "2024", "2025"), True),
+        (("Branch", "Product", "Rate", "Volume"), True),
+        (("Item", "June 24, 2023", "June 25, 2022"), True),
+    ],
+)
+def test_amounts_name_no_columns(cells: tuple[str, ...], names: bool) -> None:
+    assert tables.names_columns(tables.Row(0, 1, cells)) is names

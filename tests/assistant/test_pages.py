@@ -8,6 +8,7 @@ import pypdfium2
 import pytest
 from PIL import Image
 
+from assistant import pages_child
 from assistant.answer import Asker
 from assistant.pages import ChildDrawer, Viewer, highlights, merged
 from assistant.pipeline import Assistant, Policy
@@ -88,6 +89,35 @@ def test_a_page_of_a_pdf_is_drawn_by_a_process_of_its_own(tmp_path: Path) -> Non
     assert len(made.highlights) == 1
     small = view(path, ChildDrawer(dots_per_inch=300, most_pixels=10_000))
     assert Image.open(io.BytesIO(small.image)).size[0] <= 100
+
+
+def tiff() -> bytes:
+    """A TIFF of a white page, a reduced copy of it, and a black page lying on its side."""
+    data = io.BytesIO()
+    small = Image.new("L", (20, 10), 128)
+    small.encoderinfo = {"tiffinfo": {254: 1}}
+    black = Image.new("L", (300, 200), 0)
+    black.encoderinfo = {"tiffinfo": {274: 6}}  # Orientation: to be turned by a quarter
+    white = Image.new("L", (200, 300), 255)
+    white.save(data, "TIFF", save_all=True, append_images=[small, black])
+    return data.getvalue()
+
+
+@pytest.mark.parametrize(("number", "size", "shade"), [(1, (200, 300), 255), (2, (200, 300), 0)])
+def test_a_page_of_an_image_is_a_full_picture_the_right_way_up(
+    number: int, size: tuple[int, int], shade: int
+) -> None:
+    picture = Image.open(io.BytesIO(pages_child.draw(tiff(), number, 110, 4_000_000)))
+    assert picture.size == size
+    assert picture.getpixel((100, 100)) == (shade,) * 3
+
+
+def test_a_large_image_is_made_smaller() -> None:
+    data = io.BytesIO()
+    Image.new("L", (3000, 2000)).save(data, "PNG")
+    picture = Image.open(io.BytesIO(pages_child.draw(data.getvalue(), 1, 110, 60_000)))
+    assert picture.width * picture.height <= 60_000
+    assert picture.width == pytest.approx(picture.height * 1.5, abs=2)
 
 
 @pytest.mark.slow
