@@ -14,6 +14,7 @@ from PIL import Image
 
 from ingest.ocr_image import Prepared, ink, prepare
 from ingest.ocr_layout import OcrWord, confidence_of, lay_out, level, readable
+from ingest.ocr_rows import rejoined
 from ingest.pages import Box
 from ingest.pdf_layout import Line
 
@@ -89,7 +90,7 @@ def recognise(image: Image.Image, dpi: int, engine: OcrEngine) -> Recognised:
     if drawn < _NOTHING:
         return Recognised("", (), [], None, *prepared.points, blank=True)
     prepared, words = _upright(image, dpi, prepared, engine)
-    text, boxes, lines = lay_out(words, prepared)
+    text, boxes, lines = lay_out(rejoined(words), prepared)
     blank = not words and drawn < _DUST
     return Recognised(text, boxes, lines, confidence_of(words), *prepared.points, blank=blank)
 
