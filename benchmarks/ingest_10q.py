@@ -40,7 +40,7 @@ def ingest(home: Path, folder: Path) -> dict[str, Any]:
     actor = Actor("service", "benchmark")
     with open_log(home) as log, open_ingestor(home, log, actor) as ingestor:
         began = time.monotonic()
-        summary = ingestor.add([folder])
+        summary = ingestor.add(sorted(folder.glob("*.pdf")))
         seconds = time.monotonic() - began
     return {
         "added": summary.added,

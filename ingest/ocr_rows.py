@@ -86,7 +86,7 @@ def _blocks(words: Sequence[OcrWord]) -> Iterator[_Block]:
 
 
 def _labels(figures: _Block, before: Sequence[_Block]) -> _Block | None:
-    """The block whose rows `figures` goes on with: the nearest at its left that it stands beside."""
+    """The block whose rows `figures` goes on with: the nearest at its left, beside which it is."""
     found: _Block | None = None
     for block in before:
         at_left = block.left < figures.left and block.right < figures.right
