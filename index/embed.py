@@ -19,6 +19,7 @@ import numpy as np
 from index.embed_folder import (
     DEFAULT_NAME,
     OFFLINE,
+    FolderEmbedder,
     ModelFolder,
     default_folder,
     encodable,
@@ -31,7 +32,7 @@ __all__ = ["DEFAULT_NAME", "SentenceTransformerEmbedder", "default_folder", "uni
 _OPSET = 20  # of ONNX; what onnxruntime of the pinned version runs
 
 
-class SentenceTransformerEmbedder:
+class SentenceTransformerEmbedder(FolderEmbedder):
     """An `Embedder` from a sentence-transformers folder whose files have the given pins."""
 
     def __init__(
@@ -44,24 +45,12 @@ class SentenceTransformerEmbedder:
         batch: int = 64,
         name: str = DEFAULT_NAME,
     ) -> None:
-        self._files = ModelFolder(folder, pins, name)
+        super().__init__(ModelFolder(folder, pins, name))
         self._device = None if device == "auto" else device
         self._threads = threads
         self._batch = batch
         self._guard = threading.RLock()
         self._loaded: Any = None
-
-    @property
-    def fingerprint(self) -> str:
-        return self._files.fingerprint
-
-    @property
-    def dimensions(self) -> int:
-        return self._files.dimensions
-
-    @property
-    def max_tokens(self) -> int:
-        return self._files.max_tokens
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         if not texts:
@@ -79,12 +68,6 @@ class SentenceTransformerEmbedder:
             found = model.encode_query([encodable(text)], **self._how(1))
         vector: Vector = unit_vectors(np.asarray(found, np.float32), (1, self.dimensions))[0]
         return vector
-
-    def count_tokens(self, text: str) -> int:
-        return self.token_counts([text])[0]
-
-    def token_counts(self, texts: Sequence[str]) -> list[int]:
-        return self._files.token_counts(texts)
 
     def export(self, path: Path) -> None:
         """Write the model's graph as ONNX to `path`: from `input_ids` and `attention_mask`, both

@@ -130,6 +130,36 @@ class ModelFolder:
             return self._tokenizer
 
 
+class FolderEmbedder:
+    """What embedders of one folder's model share, whatever computes their vectors."""
+
+    def __init__(self, files: ModelFolder) -> None:
+        self._files = files
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the weights and how they are used: equal fingerprints give equal vectors."""
+        return self._files.fingerprint
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+        return self._files.dimensions
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens that one text may have; the rest is unread."""
+        return self._files.max_tokens
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of `text`, markers included, never truncated."""
+        return self.token_counts([text])[0]
+
+    def token_counts(self, texts: Sequence[str]) -> list[int]:
+        """`count_tokens` of many texts at once."""
+        return self._files.token_counts(texts)
+
+
 def unit_vectors(found: Vectors, shape: tuple[int, int]) -> Vectors:
     """`found` scaled to unit length, float32.
 

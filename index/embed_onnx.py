@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from index.blobs import sha256_of
-from index.embed_folder import ModelFolder, unit_vectors
+from index.embed_folder import FolderEmbedder, ModelFolder, unit_vectors
 from index.errors import AlteredModel, MissingModel
 from index.records import Vector, Vectors
 
@@ -25,28 +25,16 @@ _TOKENS_AT_ONCE = 2048  # padded; more does not fit a processor's cache and is s
 _TEXTS_AT_ONCE = 64
 
 
-class OnnxEmbedder:
+class OnnxEmbedder(FolderEmbedder):
     """An `Embedder` that runs the graph at `graph`, whose SHA-256 is `digest`."""
 
     def __init__(self, files: ModelFolder, graph: Path, digest: str, *, threads: int = 0) -> None:
-        self._files = files
+        super().__init__(files)
         self._graph = graph
         self._digest = digest
         self._threads = threads or len(os.sched_getaffinity(0))
         self._guard = threading.RLock()
         self._session: Any = None
-
-    @property
-    def fingerprint(self) -> str:
-        return self._files.fingerprint
-
-    @property
-    def dimensions(self) -> int:
-        return self._files.dimensions
-
-    @property
-    def max_tokens(self) -> int:
-        return self._files.max_tokens
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         found = np.zeros((len(texts), self.dimensions), np.float32)
@@ -62,12 +50,6 @@ class OnnxEmbedder:
     def embed_query(self, text: str) -> Vector:
         vector: Vector = self.embed_passages([text])[0]
         return vector
-
-    def count_tokens(self, text: str) -> int:
-        return self.token_counts([text])[0]
-
-    def token_counts(self, texts: Sequence[str]) -> list[int]:
-        return self._files.token_counts(texts)
 
     def _running(self) -> Any:
         with self._guard:
