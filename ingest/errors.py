@@ -67,8 +67,8 @@ class FolderMissing(IngestError):
     def __init__(self, folder: str, known: int) -> None:
         super().__init__(
             f"The folder {folder} is not there or cannot be read, so nothing was deleted: check "
-            f"that its disk is mounted, or confirm that the {known:,} sources known from it are "
-            "to go."
+            f"that its disk is mounted, or give --confirm if the {known:,} sources known from it "
+            "are to go."
         )
 
 
@@ -90,7 +90,7 @@ class TooManyDeletions(IngestError):
         super().__init__(
             f"Of {known:,} sources known from {folder} {gone:,} are gone, more than "
             "ingest.max_delete_share allows, so nothing was changed: check that the folder is "
-            "complete, or confirm the deletions."
+            "complete, or give --confirm to delete them."
         )
 
 

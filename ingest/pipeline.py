@@ -215,9 +215,13 @@ class Ingestor:
             chosen |= {each.source: each for each in those}
         return list(chosen.values())
 
-    def list(self, collection: str = "default") -> tuple[Document, ...]:
-        """The current documents of a collection, by source."""
-        return tuple(self._index.documents(Scope(frozenset({collection}))))
+    def list(self, collection: str = "default", every: bool = False) -> tuple[Document, ...]:
+        """The current documents of a collection, by source; `every` one: drafts, withdrawn and
+        superseded ones, too.
+        """
+        scope = Scope(frozenset({collection}))
+        found = self._index.all_documents(scope) if every else self._index.documents(scope)
+        return tuple(found)
 
     def sources(self, collection: str = "default") -> tuple[SourceState, ...]:
         """What the journal knows of each source of a collection: how the last attempt ended, how

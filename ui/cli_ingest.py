@@ -86,12 +86,19 @@ def release(
 
 
 @app.command("list")
-def list_documents(context: typer.Context, collection: In = DEFAULT, json: Json = False) -> None:
+def list_documents(
+    context: typer.Context,
+    collection: In = DEFAULT,
+    every: Annotated[
+        bool, typer.Option("--all", help="Drafts, withdrawn and superseded ones, too.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """List the documents of a collection."""
     from ui import composition, show_ingest
 
     with composition.ingestor(shared(context).home) as ingestor:
-        documents = ingestor.list(checked_collection(collection))
+        documents = ingestor.list(checked_collection(collection), every)
     if json:
         for document in documents:
             terminal.say_json(show_ingest.document_json(document))

@@ -164,7 +164,9 @@ def documents(console: Console, found: Sequence[DocumentLine], collection: str) 
     if not found:
         console.print(f"The collection {visible(collection)} holds no document.")
         return
-    table = _plain_table("Source", "#Version", "#Pages", "#Chunks", "Id")
+    standings = {document.status.value for document in found}
+    shown = () if standings == {"current"} else ("Status",)
+    table = _plain_table("Source", "#Version", "#Pages", "#Chunks", "Id", *shown)
     table.columns[0].overflow = "fold"
     if console.width >= WIDE:
         table.add_column("Title")
@@ -176,6 +178,7 @@ def documents(console: Console, found: Sequence[DocumentLine], collection: str) 
             f"{document.pages:,}",
             f"{document.chunks:,}",
             document.id[:8],
+            *((document.status.value,) if shown else ()),
             *title,
         )
     console.print(table)

@@ -360,7 +360,7 @@ class ScriptedIngestor:
             progress(Progress(1, 2, 1, 9, 31, 0, 120.0, 1.0, 1.0, "policies/retention.pdf"))
         return Summary("run", collection, 2, 0, 0, 0, self._failed, 2, 18, 62, 2.0)
 
-    def list(self, collection: str = "default") -> tuple[Stored, ...]:
+    def list(self, collection: str = "default", every: bool = False) -> tuple[Stored, ...]:
         return (Stored(),)
 
     def status(self) -> Standing:

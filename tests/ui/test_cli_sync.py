@@ -132,6 +132,19 @@ def test_status_tells_of_quarantine_and_retry_ends_it(
     capsys.readouterr()
 
 
+def test_a_draft_is_listed_on_demand_and_not_searched(
+    home: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "one.txt.cloister.toml").write_text('status = "draft"\n')
+    assert run(["ingest", "sync", str(folder)]) == 0
+    capsys.readouterr()
+
+    assert run(["ingest", "list"]) == 0
+    assert "one.txt" not in capsys.readouterr().out
+    assert run(["ingest", "list", "--all"]) == 0
+    assert "draft" in capsys.readouterr().out
+
+
 def test_purge_is_part_of_verify(
     home: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
