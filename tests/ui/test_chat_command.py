@@ -18,6 +18,11 @@ from tests.ui.serving import free_port
 pytestmark = pytest.mark.slow
 
 
+def hears_interrupts() -> None:
+    """A shell makes what it runs in the background deaf to Ctrl+C; whoever runs the tests so."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def status(url: str) -> int:
     try:
         with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - our own address
@@ -33,7 +38,9 @@ def test_it_signs_in_once_and_ends_in_good_order(
     port = free_port()
     base = [sys.executable, "-m", "ui.main", "--home", str(home)]
     command = [*base, "chat", "--no-open", "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, preexec_fn=hears_interrupts
+    ) as process:
         assert process.stdout is not None
         link = next(
             found.group()
