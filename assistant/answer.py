@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 
 
@@ -42,13 +43,35 @@ class Question:
     asker: Asker
     history: tuple[Turn, ...] = ()
     collections: frozenset[str] | None = None  # narrow the scope; None: all that the asker may read
+    as_of: str | None = None  # the day it is about, ISO 8601; None: the day on which it is asked
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what is no day: days are compared as text from here on."""
+        if self.as_of is not None and date.fromisoformat(self.as_of).isoformat() != self.as_of:
+            raise ValueError(f"{self.as_of} is not a day such as 2025-06-30")
+
+
+@dataclass(frozen=True, slots=True)
+class Force:
+    """When a document is in force, as far as that is known: what it declares (ISO 8601 days), the
+    source of the document that took or will take its place, and from which day on.
+
+    `superseded` says whether that one had its place already on the day the answer was given.
+    """
+
+    superseded: bool = False
+    superseded_on: str | None = None
+    superseded_by: str | None = None
+    effective_from: str | None = None
+    effective_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Citation:
     """`page.text[start:end] == quote`, byte for byte; `number` is what the chip shows, from 1.
 
-    `warning` is one sentence if the document was not read whole or the page with doubt, else "".
+    `warning` says in a sentence or two what a reader must know: that the document is not in force
+    any more or ends, that it was not read whole or the page with doubt; else it is "".
     """
 
     number: int
@@ -61,6 +84,7 @@ class Citation:
     end: int
     quote: str
     warning: str = ""
+    force: Force = Force()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +120,7 @@ class Passage:
     end: int
     text: str
     warning: str = ""
+    force: Force = Force()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +135,8 @@ class Answer:
     record: str = ""  # event id of `answer.released`
     request: str = ""  # id that ties all of this answer's records together
     timings: Mapping[str, float] = field(default_factory=dict)  # seconds by stage
-    explanation: str = ""  # one sentence: why this verdict
+    explanation: str = ""  # why this verdict, in a sentence or two
+    as_of: str = ""  # the day that the question asked about, empty if it named none
 
 
 @dataclass(frozen=True, slots=True)

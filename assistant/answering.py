@@ -29,7 +29,8 @@ from assistant.quotes import Quote, Span
 from assistant.recording import QuestionRecord
 from assistant.retrieval import Found, passage
 from assistant.writing import Prompt, Written, compose_prompt, judge_stream
-from index.document import Scope, Status
+from index.document import Document, Scope
+from index.effective import Standing
 from index.errors import NotFound
 
 _CANNOT_RUN = (ModelFailed, ModelBusy, PromptTooLong)  # this once; the evidence can still be quoted
@@ -79,6 +80,7 @@ class Answering:
         self._removed: list[Removed] = []
         self._prompt: Prompt | None = None
         self._info: ModelInfo | None = None
+        self._found: Found | None = None
 
     def events(self) -> Iterator[Event]:
         """Everything that `Assistant.stream` yields, after the question was recorded."""
@@ -95,7 +97,10 @@ class Answering:
         yield Stage("searching")
         asked = asking.read(self._question.text, self._question.history)
         self._scope = scope_of(self._library, self._question)
-        found = retrieval.retrieve(self._library, asked, self._scope, self._policy.limits)
+        found = retrieval.retrieve(
+            self._library, asked, self._scope, self._policy.limits, self._question.as_of
+        )
+        self._found = found
         self._timings |= found.timings
         yield Stage("reading", len(found.hits))
         if not found.decision.enough:
@@ -141,18 +146,23 @@ class Answering:
         if not self._scope.collections:
             why = "There is no collection that you may read."
         elif not found.hits:
-            why = "No passage was found in the documents that you may read."
+            why = f"No passage was found in the documents that you may read{self._then()}."
         else:
             why = (
-                "No sentence in the documents that you may read is near enough to the question to "
-                "answer it; the nearest passages are listed."
+                f"No sentence in the documents that you may read{self._then()} is near enough to "
+                "the question to answer it; the nearest passages are listed."
             )
         labels = {place: page.label for place, page in found.pages.items()}
         nearest = tuple(
-            passage(hit, labels[hit.chunk.document_id, hit.chunk.page])
+            passage(hit, labels[hit.chunk.document_id, hit.chunk.page], found.standings)
             for hit in found.hits[:_NEAREST]
         )
         return Answer(Verdict.ABSTAINED, _NOTHING, nearest=nearest, explanation=why)
+
+    def _then(self) -> str:
+        """What says of the documents which day they must be in force on, if the question does."""
+        day = self._question.as_of
+        return f" and that were in force on {day}" if day is not None else ""
 
     def _write(self, found: Found) -> Generator[Event, None, str]:
         """Let the model write and release what passes. Returns why it could not, or ""."""
@@ -242,15 +252,31 @@ class Answering:
         yield Released(sentence, tuple(new))
 
     def _cite(self, span: Span) -> tuple[Citation | None, bool]:
+        document, standing = self._in_force(span.document)
+        if document is None:
+            return None, False
         try:
-            document = self._library.document(span.document, self._scope)
             page = self._library.page(span.document, span.page, self._scope)
         except NotFound:
             return None, False
-        if document.status is not Status.CURRENT or span.end > len(page.text):
+        if span.end > len(page.text):
             return None, False
-        citation, fresh = self._numbering.cite(span, document, page)
+        citation, fresh = self._numbering.cite(span, document, page, standing)
         return (citation, fresh) if citations.true_to(citation, page) else (None, False)
+
+    def _in_force(self, document_id: str) -> tuple[Document | None, Standing]:
+        """A document of the hits as the catalogue has it now, if it is still in force on the day
+        that the question is about; and how it stands to that day."""
+        hits = self._found.hits if self._found is not None else ()
+        day = self._found.day if self._found is not None else ""
+        held = {hit.document.collection: hit.document for hit in hits
+                if hit.document.id == document_id}  # fmt: skip
+        standings = self._library.standings(held.values(), self._scope, day)
+        for collection, document in held.items():
+            standing = standings.get((collection, document_id))
+            if standing is not None and standing.in_force:
+                return document, standing
+        return None, Standing(in_force=False)
 
     def _still_true(self) -> bool:
         """Whether every citation still quotes the catalogue's page, right before the release."""
@@ -272,6 +298,7 @@ class Answering:
             model=f"{self._info.name} {self._info.sha256[:12]}" if self._info else "",
             request=self._record.request,
             timings=dict(self._timings),
+            as_of=self._question.as_of or "",
         )
         event = self._record.released(answer, found, self._prompt, found.asked)
         return replace(answer, record=event.event_id)

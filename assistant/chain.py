@@ -39,8 +39,10 @@ class CloisterRetriever(BaseRetriever):
     """Passages that one asker may read, as LangChain documents.
 
     `search` takes a question and is already bound to the asker's scope; the retriever cannot widen
-    it. The metadata holds what a citation needs: `document`, `source`, `title`, `page`, `label`,
-    `chunk`, `start`, `end`, `rank` and `score`.
+    it. A `search` whose questions carry `as_of` finds what was in force on that day. The metadata
+    holds what a citation needs: `document`, `source`, `title`, `page`, `label`, `chunk`, `start`,
+    `end`, `rank`, `score`, and `warning` and `superseded` (whether another document or version has
+    its place by now).
     """
 
     search: Callable[[str], Sequence[Passage]]
@@ -115,7 +117,8 @@ class CloisterChatModel(BaseChatModel):
 
 def _document(passage: Passage) -> Document:
     names = ("document", "source", "title", "page", "label", "chunk", "start", "end")
-    metadata = {name: getattr(passage, name) for name in (*names, "rank", "score")}
+    metadata = {name: getattr(passage, name) for name in (*names, "rank", "score", "warning")}
+    metadata["superseded"] = passage.force.superseded
     return Document(id=passage.chunk, page_content=passage.text, metadata=metadata)
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assistant.answer import Citation, Sentence
-from assistant.doubt import warning_of
+from assistant.doubt import PLAIN, force_of, warning_of
 from assistant.quotes import Span
 from index.document import Document, Page
+from index.effective import Standing, today
 
 
 class Numbering:
@@ -19,10 +20,13 @@ class Numbering:
         self._numbers: dict[Span, int] = {}
         self.citations: list[Citation] = []
 
-    def cite(self, span: Span, document: Document, page: Page) -> tuple[Citation, bool]:
+    def cite(
+        self, span: Span, document: Document, page: Page, standing: Standing = PLAIN
+    ) -> tuple[Citation, bool]:
         """The citation of `span` on `page` of `document`, and whether it is new."""
         if span in self._numbers:
             return self.citations[self._numbers[span] - 1], False
+        now = today()
         citation = Citation(
             number=len(self.citations) + 1,
             document=document.id,
@@ -33,7 +37,8 @@ class Numbering:
             start=span.start,
             end=span.end,
             quote=page.text[span.start : span.end],
-            warning=warning_of(document, page),
+            warning=warning_of(document, page, standing, now),
+            force=force_of(document, standing, now),
         )
         self._numbers[span] = citation.number
         self.citations.append(citation)

@@ -91,10 +91,10 @@ class Ranking:
     ranked: tuple[Evidence, ...]
 
 
-def _outdated(hit: Hit, page: Page, today: str) -> bool:
+def _outdated(hit: Hit, page: Page, day: str) -> bool:
     ended = hit.document.effective_to
     says_so = _OUTDATED.search(f"{hit.document.title}\n{page.text[:_OPENING]}")
-    return bool(says_so) or (ended is not None and ended < today)
+    return bool(says_so) or (ended is not None and ended < day)
 
 
 def _compares_versions(unit: Unit) -> bool:
@@ -104,7 +104,7 @@ def _compares_versions(unit: Unit) -> bool:
 
 
 def _page_candidates(
-    page: Page, touching: Sequence[tuple[int, Hit]], units: Sequence[Unit], today: str
+    page: Page, touching: Sequence[tuple[int, Hit]], units: Sequence[Unit], day: str
 ) -> Iterable[Candidate]:
     """The units of one page that one of the hits `touching` (index, hit) overlaps."""
     words = [keys(unit.plain) for unit in units]
@@ -126,7 +126,7 @@ def _page_candidates(
             position=position,
             unit=unit,
             hit=number,
-            outdated=_outdated(hit, page, today) or _compares_versions(unit),
+            outdated=_outdated(hit, page, day) or _compares_versions(unit),
             keys=words[position],
             context=keys(path) | header,
             nearby=frozenset().union(*near),
@@ -137,18 +137,19 @@ def candidates(
     hits: Sequence[Hit],
     pages: Mapping[PageKey, Page],
     layouts: Mapping[PageKey, Sequence[Unit]],
-    today: str = "",
+    day: str = "",
 ) -> tuple[Candidate, ...]:
     """Every quotable unit that a hit touches, by rank of the hit, then by place on the page.
 
-    `layouts` holds the units of each page; `today` (ISO 8601) decides which documents have ended.
+    `layouts` holds the units of each page; on `day` (ISO 8601), the one asked about, a document
+    may have ended.
     """
     by_page: dict[PageKey, list[tuple[int, Hit]]] = {}
     for number, hit in enumerate(hits):
         by_page.setdefault((hit.chunk.document_id, hit.chunk.page), []).append((number, hit))
     found: list[Candidate] = []
     for place, touching in by_page.items():
-        found.extend(_page_candidates(pages[place], touching, layouts[place], today))
+        found.extend(_page_candidates(pages[place], touching, layouts[place], day))
     return tuple(sorted(found, key=lambda c: (c.hit, c.position)))
 
 

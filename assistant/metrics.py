@@ -2,7 +2,8 @@
 
 `ranked`: ids, best first, each at most once. `judged`: id -> relevance of the question's judged
 ids; a relevance above 0 is relevant, an id that is not judged is not. Every metric is in 0..1.
-Source: trec_eval's `recall`, `map_cut` and `ndcg_cut` measures, to which the tests compare these.
+Source: trec_eval's `recall`, `map_cut`, `ndcg_cut`, `recip_rank` and `success`, to which the tests
+compare these.
 """
 
 from __future__ import annotations
@@ -42,6 +43,24 @@ def ndcg_at(ranked: Sequence[str], judged: Mapping[str, int], k: int) -> float:
 
 def _discounted(gains: Sequence[int]) -> float:
     return sum(gain / log2(rank + 1) for rank, gain in enumerate(gains, start=1))
+
+
+def reciprocal_rank_at(ranked: Sequence[str], judged: Mapping[str, int], k: int) -> float:
+    """1 over the rank of the first relevant id, 0 if none stands among the first `k`
+    (`recip_rank` of a ranking that is cut at `k`)."""
+    rank = first_rank(ranked[:k], judged)
+    return 1.0 / rank if rank else 0.0
+
+
+def success_at(ranked: Sequence[str], judged: Mapping[str, int], k: int) -> float:
+    """1 if any relevant id stands among the first `k`, else 0 (`success_k`)."""
+    return float(first_rank(ranked[:k], judged) is not None)
+
+
+def first_rank(ranked: Sequence[str], judged: Mapping[str, int]) -> int | None:
+    """The rank from 1 of the first relevant id, None if there is none."""
+    relevant = relevant_ids(judged)
+    return next((rank for rank, id_ in enumerate(ranked, start=1) if id_ in relevant), None)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -18,11 +18,12 @@ from assistant.answering import Answering, Policy, scope_of
 from assistant.model import Model
 from assistant.pages import PageView, Viewer
 from assistant.ports import Library, Recorder
-from assistant.recording import Clear, QuestionRecord, actor_of, sha256
-from assistant.retrieval import passage, search
+from assistant.recording import Clear, QuestionRecord, actor_of, as_of_field, sha256
+from assistant.retrieval import Standings, not_simply_current, passage, search
 from audit.errors import AuditError
 from audit.record import Event as LogEvent
 from index.document import Document
+from index.effective import today
 from index.errors import IndexFailure
 
 __all__ = ["Assistant", "Policy", "SearchReport"]
@@ -97,22 +98,28 @@ class Assistant:
             "k": k,
             "characters": len(question.text),
             "question_sha256": sha256(question.text),
+            **as_of_field(question),
         }
         record.write("search.received", clear, {"question": text})
         result = None
+        standings: Standings = {}
+        day = question.as_of or today()
         if text.strip():
             asked = asking.read(text, question.history)
             try:
-                result = search(self._library, asked, scope_of(self._library, question), k)
+                scope = scope_of(self._library, question)
+                result = search(self._library, asked, scope, k, day)
+                standings = not_simply_current(self._library, result.hits, scope, day)
             except IndexFailure as error:
                 code = type(error).__name__
                 record.write("search.failed", {"code": code}, {"error": str(error)})
                 raise
-        passages = tuple(passage(hit) for hit in result.hits) if result else ()
+        passages = tuple(passage(hit, standings=standings) for hit in result.hits) if result else ()
         record.write(
             "search.released",
             {
                 "hits": len(passages),
+                "day": day,
                 "index_generation": result.generation if result else 0,
                 "chunks": [each.chunk for each in passages][:200],
             },

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from audit.record import Event, Record
 from index.document import Document, Page, Scope
+from index.effective import Standing
 from index.ports import Embedder
 from index.records import SearchResult
 
@@ -27,8 +28,18 @@ class Library(Protocol):
         """The collections that members of `groups` may read."""
         ...
 
-    def search(self, question: str, scope: Scope, k: int = 10) -> SearchResult:
-        """At most `k` hits within `scope`, best first, each checked against the catalogue."""
+    def search(
+        self, question: str, scope: Scope, k: int = 10, *, day: str | None = None
+    ) -> SearchResult:
+        """At most `k` hits within `scope`, best first, each checked against the catalogue: from
+        what is in force on `day` (ISO 8601; None: today)."""
+        ...
+
+    def standings(
+        self, documents: Iterable[Document], scope: Scope, day: str
+    ) -> Mapping[tuple[str, str], Standing]:
+        """How documents stand to a day, by collection and id; only those within `scope` that are
+        there."""
         ...
 
     def page(self, document_id: str, number: int, scope: Scope) -> Page:

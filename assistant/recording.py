@@ -39,6 +39,11 @@ def actor_of(asker: Asker) -> Actor:
     return Actor("person", asker.id, asker.auth, tuple(sorted(asker.groups)), asker.client)
 
 
+def as_of_field(question: Question) -> dict[str, Field | list[str] | list[int]]:
+    """The day that a question names, if it names one."""
+    return {} if question.as_of is None else {"as_of": question.as_of}
+
+
 def _us(seconds: float) -> int:
     return round(seconds * 1_000_000)
 
@@ -55,6 +60,7 @@ def _hit(hit: Hit) -> dict[str, object]:
         "collection": hit.document.collection,
         "source": hit.document.source,
         "version": hit.document.version,
+        "status": hit.document.status.value,
         "page": hit.chunk.page,
         "start": hit.chunk.start,
         "end": hit.chunk.end,
@@ -88,6 +94,7 @@ class QuestionRecord:
                 "question_sha256": sha256(question.text),
                 "turn": len(question.history) + 1,
                 "collections": sorted(narrowed)[:_MOST_LISTED] if narrowed is not None else None,
+                **as_of_field(question),
             },
             {
                 "question": question.text[:longest],
@@ -207,6 +214,7 @@ def _place(citation: Citation) -> str:
 def _found_fields(found: Found) -> Clear:
     return {
         "index_generation": found.generation,
+        "day": found.day,
         "vectors_from": found.vectors_from,
         "scope": sorted(found.scope.collections)[:_MOST_LISTED],
         "chunks": [hit.chunk.id for hit in found.hits][:_MOST_LISTED],

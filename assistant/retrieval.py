@@ -5,20 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from types import MappingProxyType
 
 import numpy as np
 
 from assistant import evidence, sufficiency
 from assistant.answer import Passage
 from assistant.asked import Asked
-from assistant.doubt import warning_of
+from assistant.doubt import PLAIN, force_of, warning_of
 from assistant.evidence import Candidate, Evidence, PageKey, Ranking
 from assistant.layout import Unit, lay_out
 from assistant.ports import Library
 from assistant.sufficiency import Sufficiency
 from assistant.terms import Weights
-from index.document import Hit, Page, Scope
+from index.document import Document, Hit, Page, Scope, Status
+from index.effective import Standing, today
 from index.errors import NotFound
 from index.records import SearchResult, Vectors
 
@@ -34,14 +35,20 @@ class Limits:
     sentences: int = 48
 
 
+Standings = Mapping[tuple[str, str], Standing]  # by collection and document id
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """Everything retrieved for one question. `ranked` is the evidence for the whole question,
-    `rankings` that for each of its parts, or again for the whole if it has none; `timings` are
-    seconds: search, pages, sentences."""
+    `rankings` that for each of its parts, or again for the whole if it has none; `day` is the one
+    asked about and `standings` how the documents of the hits stand to it, of those that are not
+    simply current; `timings` are seconds: search, pages, sentences."""
 
     asked: Asked
     scope: Scope
+    day: str
+    standings: Standings
     hits: tuple[Hit, ...]
     pages: Mapping[PageKey, Page]
     layouts: Mapping[PageKey, Sequence[Unit]]
@@ -54,8 +61,14 @@ class Found:
     timings: Mapping[str, float]
 
 
-def passage(hit: Hit, label: str = "") -> Passage:
+def standing_of(document: Document, standings: Standings) -> Standing:
+    """How a document stands by `standings`; one that is not in them is simply current."""
+    return standings.get((document.collection, document.id), PLAIN)
+
+
+def passage(hit: Hit, label: str = "", standings: Standings = MappingProxyType({})) -> Passage:
     """A hit as search and abstentions show it."""
+    standing, now = standing_of(hit.document, standings), today()
     return Passage(
         rank=hit.rank,
         score=hit.score,
@@ -68,18 +81,32 @@ def passage(hit: Hit, label: str = "") -> Passage:
         start=hit.chunk.start,
         end=hit.chunk.end,
         text=hit.chunk.text,
-        warning=warning_of(hit.document),
+        warning=warning_of(hit.document, None, standing, now),
+        force=force_of(hit.document, standing, now),
     )
 
 
-def search(library: Library, asked: Asked, scope: Scope, k: int) -> SearchResult:
-    """At most `k` hits for the question and for each of its parts.
+def not_simply_current(library: Library, hits: Sequence[Hit], scope: Scope, day: str) -> Standings:
+    """How those documents of `hits` that are superseded or withdrawn now stand to `day`.
+
+    The same bytes may be current in one collection and superseded in another.
+    """
+    documents = {(hit.document.collection, hit.document.id): hit.document for hit in hits}
+    past = [each for each in documents.values() if each.status is not Status.CURRENT]
+    return library.standings(past, scope, day) if past else {}
+
+
+def search(
+    library: Library, asked: Asked, scope: Scope, k: int, day: str | None = None
+) -> SearchResult:
+    """At most `k` hits for the question and for each of its parts, from what is in force on `day`
+    (None: today).
 
     A question of several parts is near to none of them: after its own best hits come the best of
     each part, then the rest.
     """
-    whole = library.search(asked.query, scope, k)
-    parts = [library.search(part.query, scope, k).hits for part in asked.parts]
+    whole = library.search(asked.query, scope, k, day=day)
+    parts = [library.search(part.query, scope, k, day=day).hits for part in asked.parts]
     first = [*whole.hits[:_OWN], *(hit for hits in parts for hit in hits[:1])]
     rest = [*whole.hits[_OWN:], *(hit for hits in parts for hit in hits[1:])]
     hits = {hit.chunk.id: hit for hit in reversed((*first, *rest))}
@@ -144,24 +171,29 @@ def _rank(
     return rankings[0], tuple(rankings[1:] or rankings)
 
 
-def retrieve(library: Library, asked: Asked, scope: Scope, limits: Limits) -> Found:
-    """Everything that the documents within `scope` hold on the question.
+def retrieve(
+    library: Library, asked: Asked, scope: Scope, limits: Limits, as_of: str | None = None
+) -> Found:
+    """Everything that the documents within `scope` in force on the day `as_of` (ISO 8601; None:
+    today) hold on the question.
 
     Raises `index.errors.IndexFailure`.
     """
     began = time.monotonic()
-    result = search(library, asked, scope, limits.hits)
+    day = as_of or today()
+    result = search(library, asked, scope, limits.hits, day)
     searched = time.monotonic()
     hits, pages = read_pages(library, result.hits, scope)
     layouts = {place: lay_out(page) for place, page in pages.items()}
-    today = datetime.now(UTC).date().isoformat()
-    everything = evidence.candidates(hits, pages, layouts, today)
+    everything = evidence.candidates(hits, pages, layouts, day)
     read = time.monotonic()
     weigh = evidence.term_weights(everything)
     whole, rankings = _rank(library, asked, hits, everything, limits.sentences)
     return Found(
         asked=asked,
         scope=scope,
+        day=day,
+        standings=not_simply_current(library, hits, scope, day),
         hits=hits,
         pages=pages,
         layouts=layouts,

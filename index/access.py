@@ -1,4 +1,9 @@
-"""Who may read what. The only place where a `Scope` is computed."""
+"""Who may read what. The only place where a `Scope` is computed.
+
+A scope is what held at one moment. Whoever acts for an asker computes it anew for each call, after
+the call began, so that a revocation counts for every call that begins after it. What it does not
+do: take back what was shown before, or end a call that is under way.
+"""
 
 from __future__ import annotations
 

@@ -16,3 +16,22 @@ def searchable_text(title: str, chunk: Chunk) -> str:
     """
     heading = " > ".join(chunk.heading_path)
     return "\n".join(line for line in (title.strip(), heading.strip(), chunk.text) if line)
+
+
+_OPENING = 800  # characters of a first page that say what a document is: its title block
+
+
+def worded(chunk: Chunk) -> str:
+    """Heading path and text of a chunk: what its words are looked up in."""
+    heading = " > ".join(chunk.heading_path)
+    return f"{heading}\n{chunk.text}" if heading else chunk.text
+
+
+def naming(title: str, source: str, opening: str = "") -> str:
+    """What a document is called by: its title, the name of its file, how its first page opens.
+
+    A question that says "in Acme's report for the third quarter" names a document, not a passage.
+    """
+    name = source.rpartition("/")[2].rpartition(".")[0] or source
+    lines = (title.strip(), name if name != title else "", opening[:_OPENING].strip())
+    return "\n".join(line for line in lines if line)

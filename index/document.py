@@ -23,6 +23,20 @@ class Status(StrEnum):
     WITHDRAWN = "withdrawn"  # declared so: no longer in force
 
 
+class Shelf(StrEnum):
+    """Which documents a view holds. Every question is put to CURRENT; PAST is asked only when a
+    document on it was in force on the day that the question is about."""
+
+    CURRENT = "current"
+    PAST = "past"  # superseded and withdrawn ones: no draft
+
+    @property
+    def statuses(self) -> frozenset[Status]:
+        if self is Shelf.CURRENT:
+            return frozenset({Status.CURRENT})
+        return frozenset({Status.SUPERSEDED, Status.WITHDRAWN})
+
+
 class Method(StrEnum):
     """How a page's text was got."""
 
@@ -136,11 +150,15 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk that search found, checked against the catalogue.
+    """A passage that search found, checked against the catalogue.
 
-    `score` is the fused score in 0..1 that ranks the hits of one search; `dense` is the cosine
-    similarity of question and chunk (-1..1, None if the chunk was not scored by vectors);
-    `lexical` is the BM25 score (>= 0, None if no term matched). `rank` counts from 1.
+    `chunk` is the best chunk of the passage, `joined` are other hits of the same page that lie
+    beside it or overlap with it; together they are `[start, end)` of the page's text, `text`.
+    `rank` counts from 1 and is the order. `score` in 0..1 is that of the best chunk and means the
+    same for every question and collection; a hit that was put behind those of other documents may
+    have a greater one than they. `dense` is the cosine similarity of question and chunk (-1..1,
+    None if the chunk was not scored by vectors); `lexical` is the BM25 score (>= 0, None if no
+    term matched).
     """
 
     chunk: Chunk
@@ -149,3 +167,17 @@ class Hit:
     score: float
     dense: float | None
     lexical: float | None
+    joined: tuple[Chunk, ...] = ()
+    joined_text: str = ""  # of the whole passage; empty if nothing is joined
+
+    @property
+    def start(self) -> int:
+        return min(each.start for each in (self.chunk, *self.joined))
+
+    @property
+    def end(self) -> int:
+        return max(each.end for each in (self.chunk, *self.joined))
+
+    @property
+    def text(self) -> str:
+        return self.joined_text if self.joined else self.chunk.text

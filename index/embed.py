@@ -27,9 +27,33 @@ from index.embed_folder import (
 )
 from index.records import Vector, Vectors
 
-__all__ = ["DEFAULT_NAME", "SentenceTransformerEmbedder", "default_folder", "unit_vectors"]
+__all__ = [
+    "DEFAULT_NAME",
+    "SentenceTransformerEmbedder",
+    "default_folder",
+    "runs_on_gpu",
+    "unit_vectors",
+]
 
 _OPSET = 20  # of ONNX; what onnxruntime of the pinned version runs
+
+
+_DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/dxg"), Path("/dev/kfd"))  # NVIDIA, WSL, AMD
+
+
+def runs_on_gpu(device: str, drivers: Sequence[Path] = _DRIVERS) -> bool:
+    """Whether a torch device of this name is none of the processor's: for `auto`, whether there
+    is a GPU that the installed PyTorch can use.
+
+    PyTorch, which takes seconds to import, is asked only where a driver is.
+    """
+    if device != "auto":
+        return device != "cpu"
+    if not any(driver.exists() for driver in drivers):
+        return False
+    import torch
+
+    return bool(torch.cuda.is_available())
 
 
 class SentenceTransformerEmbedder(FolderEmbedder):

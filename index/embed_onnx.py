@@ -1,9 +1,10 @@
-"""The embedder in ONNX Runtime: the same weights and the same vectors as in PyTorch, sooner.
+"""The embedder in ONNX Runtime: PyTorch's vectors sooner, or nearly its vectors much sooner.
 
 Runs a graph that `index.prepare` wrote from the pinned weights and compared with PyTorch before it
-was let in; the graph's own SHA-256 is checked before it is opened. onnxruntime is imported when
-the first text is embedded. A model whose texts need a prompt in front is none for this:
-`index.prepare` refuses what does not give PyTorch's vectors.
+was let in; the graph's own SHA-256 is checked before it is opened. A graph with integer products
+gives other vectors than the weights themselves and so has a fingerprint of its own (`variant`).
+onnxruntime is imported when the first text is embedded. A model whose texts need a prompt in front
+is none for this: `index.prepare` refuses what does not give PyTorch's vectors.
 """
 
 from __future__ import annotations
@@ -26,15 +27,33 @@ _TEXTS_AT_ONCE = 64
 
 
 class OnnxEmbedder(FolderEmbedder):
-    """An `Embedder` that runs the graph at `graph`, whose SHA-256 is `digest`."""
+    """An `Embedder` that runs the graph at `graph`, whose SHA-256 is `digest`.
 
-    def __init__(self, files: ModelFolder, graph: Path, digest: str, *, threads: int = 0) -> None:
+    `variant` is put behind the model's fingerprint; empty if the vectors are the model's own. May
+    be used by several threads, which share one session and take turns.
+    """
+
+    def __init__(
+        self,
+        files: ModelFolder,
+        graph: Path,
+        digest: str,
+        *,
+        threads: int = 0,
+        variant: str = "",
+    ) -> None:
         super().__init__(files)
+        self._variant = variant
         self._graph = graph
         self._digest = digest
         self._threads = threads or len(os.sched_getaffinity(0))
         self._guard = threading.RLock()
         self._session: Any = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the weights and how they are used: equal fingerprints give equal vectors."""
+        return self._files.fingerprint + self._variant
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         found = np.zeros((len(texts), self.dimensions), np.float32)
@@ -61,16 +80,19 @@ class OnnxEmbedder(FolderEmbedder):
                     raise MissingModel(f"{self._graph}: {error.strerror}") from error
                 if found != self._digest:
                     raise AlteredModel(self._graph)
-                import onnxruntime
-
-                options = onnxruntime.SessionOptions()
-                options.intra_op_num_threads = self._threads
-                # A waiting thread that spins takes the processor from readers and the model.
-                options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-                self._session = onnxruntime.InferenceSession(
-                    str(self._graph), options, providers=["CPUExecutionProvider"]
-                )
+                self._session = open_session(self._graph, self._threads)
             return self._session
+
+
+def open_session(graph: Path, threads: int) -> Any:
+    """An onnxruntime session on so many threads of the processor."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # A waiting thread that spins takes the processor from readers and the model.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
 
 
 def batches(lengths: Sequence[int]) -> Iterator[list[int]]:

@@ -176,6 +176,21 @@ class InvalidVectors(IndexFailure):
         )
 
 
+class ViewUnavailable(IndexFailure):
+    """A view that a server holds cannot be had now. Nothing is wrong with what it holds.
+
+    `unanswered`: the server was not there at all, so that asking it again at once is of no use.
+    """
+
+    def __init__(self, place: str, reason: str, *, unanswered: bool = False) -> None:
+        super().__init__(
+            f"The vector view at {place} cannot be used now ({reason}); check that PostgreSQL "
+            "runs there and that vector_url in the [index] table of cloister.toml is right. "
+            "Until then vectors are searched exactly."
+        )
+        self.unanswered = unanswered
+
+
 class ViewDamaged(IndexFailure):
     """A view cannot be read. It never leaves this package: the view is rebuilt or gone around."""
 

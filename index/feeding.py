@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import bindparam, select
 
-from index.context import searchable_text
+from index.context import naming, worded
 from index.document import Status
 from index.ports import TextRow, VectorRows
 from index.reading import CHUNK_QUERY, change_of, chunk_of, chunks_of, in_pieces, pages_of
-from index.records import Change, Reusable, Vectors
-from index.schema import changes, chunks, documents
+from index.records import Change, Operation, Reusable, Vectors
+from index.schema import changes, chunks, documents, pages
 from index.schema import vectors as vector_table
 
 _Row: TypeAlias = sa.Row[*tuple[Any, ...]]
@@ -44,73 +44,192 @@ def lag(connection: sa.Connection, collection: str, since: int) -> int:
     return connection.execute(query).scalar_one()
 
 
-def current_sizes(connection: sa.Connection, collection: str) -> list[tuple[str, int]]:
-    """The documents that are searched in a collection and how many chunks each has."""
+def _on_shelf(collection: str, statuses: Collection[Status]) -> sa.ColumnElement[bool]:
+    """Documents of a collection that have one of `statuses`."""
+    return sa.and_(
+        documents.c.collection == collection,
+        documents.c.status.in_(sorted(each.value for each in statuses)),
+    )
+
+
+def sizes(
+    connection: sa.Connection, collection: str, statuses: Collection[Status]
+) -> list[tuple[str, int]]:
+    """The documents of a shelf and how many chunks each has, in the order they were put."""
     query = (
         select(documents.c.id, documents.c.chunks)
-        .where(documents.c.collection == collection, documents.c.status == Status.CURRENT.value)
+        .where(_on_shelf(collection, statuses))
         .order_by(documents.c.key)
     )
     return [(row.id, row.chunks) for row in connection.execute(query)]
 
 
+def size(connection: sa.Connection, collection: str, statuses: Collection[Status]) -> int:
+    """How many chunks a shelf has."""
+    query = select(sa.func.sum(documents.c.chunks)).where(_on_shelf(collection, statuses))
+    return connection.execute(query).scalar() or 0
+
+
+def size_since(
+    connection: sa.Connection, collection: str, since: int, statuses: Collection[Status]
+) -> int:
+    """How many chunks those documents of a shelf have that the log names after `since`."""
+    named = select(changes.c.document_id).where(
+        changes.c.collection == collection, changes.c.generation > since
+    )
+    query = select(sa.func.sum(documents.c.chunks)).where(
+        _on_shelf(collection, statuses), documents.c.id.in_(named)
+    )
+    return connection.execute(query).scalar() or 0
+
+
 def chunk_counts(
-    connection: sa.Connection, collection: str, document_ids: Sequence[str]
+    connection: sa.Connection,
+    collection: str,
+    document_ids: Sequence[str],
+    statuses: Collection[Status],
 ) -> dict[str, int]:
-    """How many chunks each of the documents has that the collection still knows."""
+    """How many chunks each of the documents has that are on the shelf."""
     found: dict[str, int] = {}
     for piece in in_pieces(document_ids):
         query = select(documents.c.id, documents.c.chunks).where(
-            documents.c.collection == collection, documents.c.id.in_(piece)
+            _on_shelf(collection, statuses), documents.c.id.in_(piece)
         )
         found.update((row.id, row.chunks) for row in connection.execute(query))
     return found
 
 
-def current_chunk_ids(connection: sa.Connection, collection: str) -> set[str]:
-    """The ids of all chunks that are searched in a collection."""
+def touched(
+    connection: sa.Connection,
+    collection: str,
+    lines: Sequence[Change],
+    operations: Collection[Operation],
+) -> list[str]:
+    """The ids of the documents that those of `lines` with one of `operations` concern, sorted.
+
+    A line names one document; that a source was moved concerns all the versions it ever held.
+    """
+    concerned = [line for line in lines if line.operation in operations]
+    found = {line.document_id for line in concerned}
+    moved = {line.source for line in concerned if line.operation is Operation.MOVE}
+    for piece in in_pieces(sorted(moved)):
+        query = select(documents.c.id).where(
+            documents.c.collection == collection, documents.c.source.in_(piece)
+        )
+        found.update(connection.execute(query).scalars())
+    return sorted(found)
+
+
+def chunk_ids(connection: sa.Connection, collection: str, statuses: Collection[Status]) -> set[str]:
+    """The ids of all chunks of a shelf."""
     query = (
         select(chunks.c.id)
         .join(documents, documents.c.key == chunks.c.document_key)
-        .where(documents.c.collection == collection, documents.c.status == Status.CURRENT.value)
+        .where(_on_shelf(collection, statuses))
     )
     return set(connection.execute(query).scalars())
 
 
 def text_rows(
-    connection: sa.Connection, collection: str, document_ids: Sequence[str]
+    connection: sa.Connection,
+    collection: str,
+    document_ids: Sequence[str],
+    statuses: Collection[Status],
 ) -> list[TextRow]:
-    """What the lexical view holds of those of `document_ids` that are current."""
+    """What the lexical view holds of those of `document_ids` that are on the shelf."""
+    return _texts(connection, collection, documents.c.id, document_ids, statuses)
+
+
+def texts_named(
+    connection: sa.Connection, collection: str, wanted: Sequence[str], statuses: Collection[Status]
+) -> list[TextRow]:
+    """What the lexical view must hold of those chunks of a shelf whose ids are `wanted`."""
+    return _texts(connection, collection, chunks.c.id, wanted, statuses)
+
+
+def _texts(
+    connection: sa.Connection,
+    collection: str,
+    column: sa.Column[str],
+    wanted: Sequence[str],
+    statuses: Collection[Status],
+) -> list[TextRow]:
     found: list[TextRow] = []
-    for piece in in_pieces(document_ids):
-        query = CHUNK_QUERY.add_columns(documents.c.title).where(
-            documents.c.id.in_(piece),
-            documents.c.collection == collection,
-            documents.c.status == Status.CURRENT.value,
-        )
+    query = CHUNK_QUERY.add_columns(documents.c.title, documents.c.source)
+    for piece in in_pieces(wanted):
+        rows = connection.execute(
+            query.where(column.in_(piece), _on_shelf(collection, statuses))
+        ).all()
+        owners = sorted({row.document_id for row in rows})
+        openings = _openings(connection, collection, owners)
         found.extend(
-            TextRow(row.id, row.document_id, searchable_text(row.title, chunk_of(row)))
-            for row in connection.execute(query)
+            TextRow(
+                row.id,
+                row.document_id,
+                worded(chunk_of(row)),
+                naming(row.title, row.source, openings.get(row.document_id, "")),
+            )
+            for row in rows
         )
     return found
 
 
-def vector_rows(
-    connection: sa.Connection, collection: str, document_ids: Sequence[str] | None, dimensions: int
-) -> VectorRows:
-    """What the vector view holds of those of `document_ids` (None: all) that are current."""
+def _openings(
+    connection: sa.Connection, collection: str, document_ids: Sequence[str]
+) -> dict[str, str]:
+    """The first page of each document that has several: of a single page it is the content."""
     query = (
-        select(chunks.c.id, documents.c.id.label("document_id"), vector_table.c.vector)
-        .join(documents, documents.c.key == chunks.c.document_key)
-        .join(vector_table, vector_table.c.chunk_key == chunks.c.key)
-        .where(documents.c.collection == collection, documents.c.status == Status.CURRENT.value)
+        select(documents.c.id, pages.c.text)
+        .join(pages, sa.and_(pages.c.document_key == documents.c.key, pages.c.number == 1))
+        .where(
+            documents.c.collection == collection,
+            documents.c.id.in_(document_ids),
+            documents.c.pages > 1,
+        )
     )
+    return {row.id: row.text for row in connection.execute(query)}
+
+
+def _vectors_of(collection: str, statuses: Collection[Status]) -> sa.Select[Any]:
+    return (
+        select(chunks.c.id, documents.c.id.label("document_id"), vector_table.c.vector)
+        .select_from(documents)
+        .join(chunks, chunks.c.document_key == documents.c.key)
+        .join(vector_table, vector_table.c.chunk_key == chunks.c.key)
+        .where(_on_shelf(collection, statuses))
+    )
+
+
+def vector_rows(
+    connection: sa.Connection,
+    collection: str,
+    document_ids: Sequence[str],
+    statuses: Collection[Status],
+    dimensions: int,
+) -> VectorRows:
+    """What the vector view holds of those of `document_ids` that are on the shelf."""
     rows: list[_Row] = []
-    if document_ids is None:
-        rows.extend(connection.execute(query))
-    else:
-        for piece in in_pieces(document_ids):
-            rows.extend(connection.execute(query.where(documents.c.id.in_(piece))))
+    query = _vectors_of(collection, statuses)
+    for piece in in_pieces(document_ids):
+        rows.extend(connection.execute(query.where(documents.c.id.in_(piece))))
+    return _as_vectors(rows, dimensions)
+
+
+def all_vectors(
+    connection: sa.Connection,
+    collection: str,
+    statuses: Collection[Status],
+    dimensions: int,
+    at_once: int,
+) -> Iterator[VectorRows]:
+    """What the vector view holds of a whole shelf, in pieces of `at_once` chunks."""
+    query = _vectors_of(collection, statuses).execution_options(yield_per=at_once)
+    with connection.execute(query) as found:
+        for rows in found.partitions():
+            yield _as_vectors(rows, dimensions)
+
+
+def _as_vectors(rows: Sequence[_Row], dimensions: int) -> VectorRows:
     return VectorRows(
         chunks=tuple(row.id for row in rows),
         documents=tuple(row.document_id for row in rows),

@@ -1,58 +1,105 @@
-"""Fusing two rankings: pure arithmetic on candidates.
+"""Fusing the signals of one question: pure arithmetic on its candidates.
 
-Each list's scores are stretched to 0..1 over its own candidates (min-max) and summed with a
-weight; a chunk that a list does not hold counts 0 there. On ObliQA this beat reciprocal rank
-fusion (recall@10 .788 against .775), because the distance between scores says more than ranks.
+Three signals, each on a scale of its own that means the same for every question and collection:
+- *dense*: the cosine of question and chunk;
+- *words*: the chunk's BM25 score as a share of what a chunk could reach that holds every term of
+  the question, so that 0.6 says "most of what was asked for stands here", in whatever corpus;
+- *place*: how much of what the question names stands in the name of the chunk's document.
+
+Nothing is stretched over the candidates of a question: stretching makes the spread of a list that
+tells nothing (all figures' rows hold "total" and "2023") as wide as that of one that tells all,
+and a weight that is right for one corpus then hurts in another. Instead the weights follow the
+question. When some chunk holds nearly all its terms, words decide; when none does, the question
+says it in other words, and meaning and named document decide. See ADR 0011 for the measurements.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from math import exp, log
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True)
+class Weights:
+    """How much each signal counts beside the share of words, which counts 1.
+
+    The cosine's weight falls from `dense` by `yielding` for each unit of the greatest share of
+    words among the candidates, to `least`. The place is raised to `sharpness`, so that a document
+    that the question names in part counts little beside the one it names whole, and its weight
+    `place` fades with the square of what words leave open. `latest` is added to chunks of the
+    latest of the documents named, where the question asks for it. `length` is the gain for each
+    factor e in a chunk's number of words: of two that score alike the fuller one says more.
+    """
+
+    dense: float = 0.75
+    yielding: float = 0.8
+    least: float = 0.2
+    place: float = 0.4
+    sharpness: float = 4.0
+    latest: float = 0.05
+    length: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Signals(Generic[K]):
+    """What is known of the candidates; a candidate that a mapping lacks counts 0 there."""
+
+    dense: Mapping[K, float]
+    words: Mapping[K, float]
+    place: Mapping[K, float] = field(default_factory=dict)
+    latest: Collection[K] = ()
+    lengths: Mapping[K, int] = field(default_factory=dict)  # words of each chunk
+
+
+@dataclass(frozen=True, slots=True)
 class Fused(Generic[K]):
-    """A candidate of the union, with the scores that made its rank."""
+    """A candidate with its score in 0..1 and the signals that made it."""
 
     key: K
-    score: float  # 0..1
+    raw: float  # the weighted sum
+    score: float
     dense: float | None
-    lexical: float | None
+    words: float | None
 
 
-def stretched(scores: Mapping[K, float]) -> dict[K, float]:
-    """Scores moved and scaled so that the least is 0 and the greatest 1; all 1 if all are equal."""
-    if not scores:
-        return {}
-    low, high = min(scores.values()), max(scores.values())
-    if high - low <= 0.0:
-        return dict.fromkeys(scores, 1.0)
-    return {key: (score - low) / (high - low) for key, score in scores.items()}
-
-
-def fuse(
-    dense: Mapping[K, float], lexical: Mapping[K, float], dense_weight: float
-) -> list[Fused[K]]:
-    """The union of both lists, best first; ties keep the order of `dense`, then `lexical`.
-
-    Args:
-        dense: cosine similarities (-1..1); may cover candidates of `lexical` too.
-        lexical: BM25 scores (> 0).
-        dense_weight: 0..1; the lexical score has the rest.
-    """
-    near, worded = stretched(dense), stretched(lexical)
-    union = dict.fromkeys([*dense, *lexical])
-    fused = [
+def fuse(signals: Signals[K], weights: Weights) -> list[Fused[K]]:
+    """The union of all candidates, best first; ties by key, which must be comparable."""
+    union = {*signals.dense, *signals.words}
+    peak = min(1.0, max(signals.words.values(), default=0.0))
+    dense = max(weights.least, weights.dense - weights.yielding * peak)
+    place = weights.place * (1.0 - peak) ** 2
+    raw = {
+        key: dense * signals.dense.get(key, 0.0)
+        + signals.words.get(key, 0.0)
+        + place * signals.place.get(key, 0.0) ** weights.sharpness
+        + (weights.latest if key in signals.latest else 0.0)
+        + weights.length * log(signals.lengths.get(key, 0) + 5)
+        for key in union
+    }
+    ranked = sorted(raw, key=lambda key: (-raw[key], key))
+    return [
         Fused(
             key,
-            dense_weight * near.get(key, 0.0) + (1.0 - dense_weight) * worded.get(key, 0.0),
-            dense.get(key),
-            lexical.get(key),
+            raw[key],
+            calibrated(raw[key], peak),
+            signals.dense.get(key),
+            signals.words.get(key),
         )
-        for key in union
+        for key in ranked
     ]
-    return sorted(fused, key=lambda each: -each.score)
+
+
+def calibrated(raw: float, peak: float) -> float:
+    """A fused sum as a score in 0..1 that means the same for every question.
+
+    A logistic curve, fitted to whether candidates were judged relevant; for one question it keeps
+    the order. Raw sums are larger where words decide, which `peak` makes up for.
+    """
+    return 1.0 / (1.0 + exp(-(_SLOPE * raw + _PEAK * peak + _OFFSET)))
+
+
+_SLOPE, _PEAK, _OFFSET = 8.0, 0.0, -6.0

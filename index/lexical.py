@@ -1,12 +1,11 @@
-"""The lexical view: one tantivy index per collection. The only module that imports tantivy.
+"""The lexical view: one tantivy index per collection. With `index.postings` alone in using tantivy.
 
 What it does not do: enforce access (a query opens only the collections it is given) or decide
 what is current (every hit is checked against the catalogue).
 
-Two fields a chunk: `words` (letters and digits, small, stemmed, English) and `identifiers`
-(clause numbers and the like, whole). A query is the question's words, its pairs of neighbouring
-words with a smaller weight (the sequential dependence of Metzler and Croft, SIGIR 2005) and its
-identifiers; it is built from terms and never parsed, so no text can be read as query syntax.
+An entry a chunk: `words` and `place` hold the terms that `index.analysis` makes of the chunk and of
+what names its document; `definition` holds the acronyms that it defines, so that nothing of one
+collection is known in another.
 
 The generation that an index has reached is one more document in it, written by the same commit: a
 crash cannot tear the two apart. Adding deletes by document first, so doing it again changes
@@ -17,17 +16,19 @@ Any process may read. Whoever writes holds the collection's lock file, without w
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import tantivy
 
+from index import languages
+from index.analysis import PAIR_WEIGHT, Analysis, cleaned, expanded, split
+from index.bm25 import rounded_length
 from index.errors import HomeFull, InvalidName, ViewDamaged
 from index.files import (
     FileLock,
@@ -37,67 +38,93 @@ from index.files import (
     remove_discarded,
     remove_folder,
 )
-from index.ports import Scored, TextRow
-from index.terms import FUNCTION_WORDS, identifiers, pairs, with_beginnings
+from index.marks import marks
+from index.ports import Scored, TextRow, Worded
+from index.postings import DEEPER, FIELDS, STATE, Asked, Commit, kept, ranker_of
+from index.ranking import PLACE_WEIGHT
+from index.segments import Segments
 
 log = logging.getLogger(__name__)
 
-LAYOUT = 1  # of the fields and tokens below; another number means another folder, built anew
+LAYOUT = 3  # of the fields and terms below; another number means another folder, built anew
 _HEAP = 64_000_000  # bytes a writer may use before it makes a segment
-_MAX_TERMS = 256  # different words, pairs and identifiers of one question, each
-PAIR_WEIGHT = 0.4  # of two neighbours against a word's 1; measured, see ADR 0003
-_MAX_TOKEN = 64  # characters; longer runs are not words
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_STATE = "state"
 _META = "meta.json"  # what tantivy writes last when it makes an index
-_T = TypeVar("_T")
+_STEMMERS = {
+    "en": "english",
+    "de": "german",
+    "fr": "french",
+    "es": "spanish",
+    "it": "italian",
+    "nl": "dutch",
+    "pt": "portuguese",
+}
+_RECENT = 16  # questions whose scores are kept for one commit
 
 
 def _schema() -> Any:
     builder = tantivy.SchemaBuilder()
     builder.add_text_field("chunk", stored=True, tokenizer_name="raw", index_option="basic")
     builder.add_text_field("document", tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("words", tokenizer_name="cloister_words", index_option="position")
-    builder.add_text_field("identifiers", tokenizer_name="whitespace", index_option="freq")
+    builder.add_text_field("words", tokenizer_name="terms", index_option="position")
+    builder.add_text_field("place", tokenizer_name="terms", index_option="freq")
+    for field in FIELDS:
+        builder.add_bytes_field(kept(field), stored=True, indexed=False)
+    builder.add_unsigned_field("words_length", fast=True)
+    builder.add_unsigned_field("place_length", fast=True)
+    builder.add_text_field("definition", tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("language", tokenizer_name="raw", index_option="basic")
     builder.add_text_field("kind", tokenizer_name="raw", index_option="basic")
     builder.add_integer_field("generation", stored=True)
     return builder.build()
 
 
-def _analyzer() -> Any:
-    return (
-        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
-        .filter(tantivy.Filter.remove_long(_MAX_TOKEN))
-        .filter(tantivy.Filter.lowercase())
-        .filter(tantivy.Filter.stemmer("english"))
+def _terms_analyzer() -> Any:
+    return tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
+
+
+def stemmers() -> dict[str, Callable[[str], str]]:
+    """Snowball's stemmers by language, each of a small word at a time."""
+    return {language: _stemmer(name) for language, name in _STEMMERS.items()}
+
+
+def _stemmer(name: str) -> Callable[[str], str]:
+    analyzer = (
+        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.raw())
+        .filter(tantivy.Filter.stemmer(name))
         .build()
     )
 
+    def stem(word: str) -> str:
+        return "".join(analyzer.analyze(word)) or word
 
-def _spaced_analyzer() -> Any:
-    return tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
+    return stem
 
 
 class _Opened:
     """One collection's index."""
 
-    def __init__(self, folder: Path, words: Any) -> None:
+    def __init__(self, folder: Path) -> None:
         self.schema = _schema()
+        self._meta = folder / _META
         with file_errors(folder):
             self.index = tantivy.Index(self.schema, path=str(private_folder(folder)))
-        self.index.register_tokenizer("cloister_words", words)
-        self.index.register_tokenizer("whitespace", _spaced_analyzer())
+        self.index.register_tokenizer("terms", _terms_analyzer())
+        self._latest: tuple[bytes, Commit] | None = None
 
-    def fresh(self) -> Any:
-        """A searcher of the latest commit of any process."""
-        self.index.reload()
-        return self.index.searcher()
-
-    def term(self, field: str, value: str) -> Any:
-        return tantivy.Query.term_query(self.schema, field, value, "freq")
-
-    def neighbours(self, pair: tuple[str, str]) -> Any:
-        return tantivy.Query.phrase_query(self.schema, "words", list(pair))
+    def commit(self) -> Commit:
+        """The latest commit of any process."""
+        while True:
+            written = self._meta.read_bytes()
+            latest = self._latest
+            if latest is not None and latest[0] == written:
+                return latest[1]
+            self.index.reload()
+            searcher = self.index.searcher()
+            if self._meta.read_bytes() == written:  # or another process has just committed
+                opened = Commit(self.schema, searcher, Segments.read(written))
+                self._latest = (written, opened)
+                return opened
 
 
 class TantivyStore:
@@ -108,11 +135,17 @@ class TantivyStore:
         HomeUnavailable, HomeFull: the folder cannot be used.
     """
 
-    def __init__(self, folder: Path, pair_weight: float = PAIR_WEIGHT) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        pair_weight: float = PAIR_WEIGHT,
+        place_weight: float = PLACE_WEIGHT,
+        deeper: float = DEEPER,
+    ) -> None:
         self._folder = private_folder(folder)
-        self._pair_weight = pair_weight
-        self._words = _analyzer()
-        self._function_words = frozenset(self._words.analyze(FUNCTION_WORDS))
+        self._place_weight = place_weight
+        self._deeper = deeper
+        self._analysis = Analysis(stemmers(), pair_weight)
         self._opened: dict[str, _Opened] = {}
         self._guard = threading.Lock()
 
@@ -121,44 +154,34 @@ class TantivyStore:
         return FileLock(self._folder / _checked(collection) / "lock")
 
     def generation(self, collection: str) -> int:
-        with self._mapped():
-            opened = self._open(collection)
-            if opened is None:
+        with self._latest(collection) as commit:
+            state = commit.state() if commit is not None else None
+            if commit is None or state is None:
                 return 0
-            searcher = opened.fresh()
-            hits = searcher.search(opened.term("kind", _STATE), 1, count=False).hits
-            return max((searcher.doc(at).get_first("generation") for _, at in hits), default=0)
+            return int(commit.searcher.doc(state).get_first("generation"))
 
     def count(self, collection: str) -> int:
-        with self._mapped():
-            opened = self._open(collection)
-            if opened is None:
+        with self._latest(collection) as commit:
+            if commit is None:
                 return 0
-            searcher = opened.fresh()
-            states = searcher.search(opened.term("kind", _STATE), 1, count=False).hits
-            return int(searcher.num_docs) - len(states)
+            return int(commit.searcher.num_docs) - (commit.state() is not None)
 
     def chunks(self, collection: str) -> set[str]:
-        with self._mapped():
-            opened = self._open(collection)
-            if opened is None:
+        with self._latest(collection) as commit:
+            if commit is None:
                 return set()
-            searcher = opened.fresh()
-            every = searcher.search(
-                tantivy.Query.all_query(), max(1, searcher.num_docs), count=False
+            every = commit.searcher.search(
+                tantivy.Query.all_query(), max(1, commit.searcher.num_docs), count=False
             )
-            found = (searcher.doc(at).get_first("chunk") for _, at in every.hits)
+            found = (commit.searcher.doc(at).get_first("chunk") for _, at in every.hits)
             return {chunk for chunk in found if chunk is not None}
 
     def wasted(self, collection: str) -> int:
-        path = self._path(collection) / _META
         try:
-            segments = json.loads(path.read_bytes())["segments"]
-            deletes = [segment["deletes"] or {} for segment in segments]
-            return sum(int(each.get("num_deleted_docs", 0)) for each in deletes)
+            return Segments.read((self._path(collection) / _META).read_bytes()).deleted
         except FileNotFoundError:
             return 0
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError) as error:
             raise ViewDamaged("lexical", str(error)) from error
 
     def drop(self, collection: str) -> None:
@@ -190,40 +213,63 @@ class TantivyStore:
             writer = opened.index.writer(_HEAP, 1)
             for document in {*removed, *(row.document for row in rows)}:
                 writer.delete_documents_by_term("document", document)
-            writer.delete_documents_by_term("kind", _STATE)
-            for row in rows:
-                writer.add_document(_entry(row))
-            state = tantivy.Document(kind=_STATE)
+            writer.delete_documents_by_term("kind", STATE)
+            for entry in self._entries(rows):
+                writer.add_document(entry)
+            state = tantivy.Document(kind=STATE)
             state.add_integer("generation", generation)
             writer.add_document(state)
             writer.commit()
             writer.wait_merging_threads()
 
     def search(self, collection: str, question: str, limit: int) -> list[Scored]:
-        with self._mapped():
-            opened = self._open(collection)
-            query = self._query(opened, question) if opened is not None else None
-            if opened is None or query is None or limit < 1:
+        with self._latest(collection) as commit:
+            if commit is None or limit < 1:
                 return []
-            searcher = opened.fresh()
-            hits = searcher.search(query, limit, count=False).hits
-            return [Scored(searcher.doc(at).get_first("chunk"), score) for score, at in hits]
+            return self._asked(commit, question).best(limit, self._deeper)
 
-    def _query(self, opened: _Opened, question: str) -> Any | None:
-        """Any of the question's terms; None if it has none."""
-        clean = question.encode("utf-8", "replace").decode("utf-8")
-        words = self._words.analyze(clean)
-        telling = [word for word in words if word not in self._function_words] or words
-        clauses = [opened.term("words", word) for word in _different(telling)]
-        clauses += [opened.term("identifiers", each) for each in _different(identifiers(clean))]
-        if self._pair_weight:
-            clauses += [
-                tantivy.Query.boost_query(opened.neighbours(pair), self._pair_weight)
-                for pair in _different(pairs(words, self._function_words))
-            ]
-        if not clauses:
-            return None
-        return tantivy.Query.boolean_query([(tantivy.Occur.Should, each) for each in clauses])
+    def weigh(self, collection: str, question: str, chunks: Sequence[str]) -> dict[str, Worded]:
+        with self._latest(collection) as commit:
+            return {} if commit is None else self._asked(commit, question).weigh(chunks)
+
+    def _asked(self, commit: Commit, question: str) -> Asked:
+        """A question put to a commit. The latest are kept: what is searched is weighed next."""
+        known = commit.recent.get(question)
+        if known is None:
+            analysed = self._analysis.question(question, commit.languages())
+            whole = expanded(analysed, {key: commit.definitions(key) for key in analysed.keys})
+            known = Asked(commit, ranker_of(commit, whole, self._place_weight))
+            if len(commit.recent) >= _RECENT:
+                commit.recent = {}
+            commit.recent[question] = known
+        return known
+
+    def _entries(self, rows: Sequence[TextRow]) -> Iterator[Any]:
+        documents: dict[str, list[TextRow]] = {}
+        for row in rows:
+            documents.setdefault(row.document, []).append(row)
+        for held in documents.values():
+            spoken = languages.of_chunks([split(cleaned(row.text)) for row in held])
+            main = max(sorted(set(spoken)), key=spoken.count)
+            named = dict.fromkeys(row.place for row in held)
+            places = {place: self._analysis.place(place, main) for place in named}
+            for row, language in zip(held, spoken, strict=True):
+                yield self._entry(row, language, places[row.place])
+
+    def _entry(self, row: TextRow, language: str, place: Sequence[str]) -> Any:
+        words = self._analysis.passage(row.text, language)
+        entry = tantivy.Document(
+            chunk=row.chunk,
+            document=row.document,
+            words=" ".join(words),
+            place=" ".join(place),
+            definition=self._analysis.defined(row.text, language),
+            language=language,
+        )
+        for field, terms in zip(FIELDS, (words, place), strict=True):
+            entry.add_bytes(kept(field), marks(terms))
+            entry.add_unsigned(f"{field}_length", rounded_length(len(terms)))
+        return entry
 
     def _path(self, collection: str) -> Path:
         return self._folder / _checked(collection) / f"layout-{LAYOUT}"
@@ -237,8 +283,15 @@ class TantivyStore:
     def _created(self, collection: str) -> _Opened:
         with self._guard:
             if collection not in self._opened:
-                self._opened[collection] = _Opened(self._path(collection), self._words)
+                self._opened[collection] = _Opened(self._path(collection))
             return self._opened[collection]
+
+    @contextmanager
+    def _latest(self, collection: str) -> Iterator[Commit | None]:
+        """The collection's latest commit, None if nobody has written one."""
+        with self._mapped():
+            opened = self._open(collection)
+            yield None if opened is None else opened.commit()
 
     @contextmanager
     def _mapped(self) -> Iterator[None]:
@@ -251,23 +304,7 @@ class TantivyStore:
             raise ViewDamaged("lexical", str(error)) from error
 
 
-def _different(terms: Sequence[_T]) -> list[_T]:
-    """The first so many different ones of `terms`, in order."""
-    return list(dict.fromkeys(terms))[:_MAX_TERMS]
-
-
 def _checked(collection: str) -> str:
     if not _NAME.fullmatch(collection):
         raise InvalidName(collection)
     return collection
-
-
-def _entry(row: TextRow) -> Any:
-    clean = row.text.encode("utf-8", "replace").decode("utf-8")
-    whole = [form for each in identifiers(clean) for form in with_beginnings(each)]
-    return tantivy.Document(
-        chunk=row.chunk,
-        document=row.document,
-        words=clean,
-        identifiers=" ".join(whole),
-    )

@@ -5,14 +5,16 @@ What does not exist and what an asker may not read raise the same `NotFound`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from index import reading
+from index import effective, reading
 from index.blobs import Blobs
 from index.catalogue import Catalogue
 from index.document import Chunk, Document, Page, Scope, Status
+from index.effective import Standing
 from index.errors import NotFound
 
 
@@ -37,6 +39,24 @@ class Lookup:
         """A document by its id, whatever its status. Raises `NotFound`."""
         with self._catalogue.read() as connection:
             return self._allowed(connection, document_id, scope)[1]
+
+    def standings(
+        self, documents: Iterable[Document], scope: Scope, day: str
+    ) -> dict[tuple[str, str], Standing]:
+        """How documents stand to a day, by collection and id; those out of scope are left out."""
+        by_collection: dict[str, list[str]] = {}
+        for each in documents:
+            if scope.allows(each.collection):
+                by_collection.setdefault(each.collection, []).append(each.id)
+        found: dict[tuple[str, str], Standing] = {}
+        with self._catalogue.read() as connection:
+            for name, ids in sorted(by_collection.items()):
+                rows = {reading.document_key(connection, name, each): each for each in ids}
+                rows.pop(None, None)
+                keys = [key for key in rows if key is not None]
+                for key, standing in effective.standings(connection, name, keys, day).items():
+                    found[name, rows[key]] = standing
+        return found
 
     def page(self, document_id: str, number: int, scope: Scope) -> Page:
         """One page of a document, from 1. Raises `NotFound`."""

@@ -93,8 +93,8 @@ def pins_of(folder: Path) -> dict[str, str]:
     }
 
 
-def read_pins(path: Path) -> dict[str, str]:
-    """The pins that a manifest file holds: a JSON object of relative path and SHA-256.
+def read_pins(path: Path, whose: str = "embedder") -> dict[str, str]:
+    """The pins that the manifest of a model holds: a JSON object of relative path and SHA-256.
 
     Raises:
         ConfigurationError: no such file, or it is not that.
@@ -103,12 +103,12 @@ def read_pins(path: Path) -> dict[str, str]:
         parsed = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"The embedder's manifest {path} cannot be read ({error}); write one or correct "
-            "embedder_manifest in cloister.toml."
+            f"The {whose}'s manifest {path} cannot be read ({error}); write one or correct "
+            f"{whose}_manifest in cloister.toml."
         ) from error
     if not isinstance(parsed, dict) or not parsed or not all(map(_is_pin, parsed.items())):
         raise ConfigurationError(
-            f"The embedder's manifest {path} must hold one object of relative file names and their "
+            f"The {whose}'s manifest {path} must hold one object of relative file names and their "
             "SHA-256; correct it."
         )
     return {str(name): str(digest) for name, digest in parsed.items()}

@@ -172,7 +172,56 @@ def _declared(op: Operations) -> None:
     op.add_column("pages", sa.Column("confidence", sa.Float))
 
 
-STEPS: tuple[Callable[[Operations], None], ...] = (_first, _recorded, _declared)
+def _stays(op: Operations) -> None:
+    """Format 4: since when, and until when, each document stood as current.
+
+    What was not noted before is taken from the change log; where that was shortened, from the day
+    on which the next content of the source was added.
+    """
+    owner = sa.ForeignKey("documents.key", ondelete="CASCADE")
+    op.create_table(
+        "stays",
+        sa.Column("key", sa.Integer, primary_key=True),
+        sa.Column("document_key", sa.Integer, owner, nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("began_at", sa.String, nullable=False),
+        sa.Column("ended_at", sa.String),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("stays_document", "stays", ["document_key"])
+    op.create_index("stays_began", "stays", ["began_at"])
+    op.create_index("stays_ended", "stays", ["ended_at"])
+    op.create_index(
+        "documents_apart",
+        "documents",
+        ["collection", "status", "added_at"],
+        sqlite_where=sa.text("status != 'current'"),
+    )
+    for name, column in (
+        ("documents_beginning", "effective_from"),
+        ("documents_ending", "effective_to"),
+    ):
+        declared = sa.text(f"{column} IS NOT NULL")
+        op.create_index(name, "documents", ["collection", column], sqlite_where=declared)
+    op.execute(
+        "CREATE TEMPORARY TABLE taken AS SELECT collection, document_id, max(at) AS at"
+        " FROM changes WHERE operation IN ('supersede', 'withdraw')"
+        " GROUP BY collection, document_id"
+    )
+    op.execute(
+        "INSERT INTO stays (document_key, version, began_at, ended_at)"
+        " SELECT d.key, d.version, d.added_at, CASE d.status WHEN 'current' THEN NULL ELSE"
+        " coalesce(t.at, (SELECT min(n.added_at) FROM documents n WHERE n.collection = d.collection"
+        " AND n.source = d.source AND n.version > d.version), d.added_at) END"
+        " FROM documents d LEFT JOIN taken t"
+        " ON t.collection = d.collection AND t.document_id = d.id"
+        " WHERE d.declared_status = 'current' OR t.at IS NOT NULL"
+        " ORDER BY d.added_at, d.version, d.key"
+    )
+    op.execute("DROP TABLE taken")
+
+
+STEPS: tuple[Callable[[Operations], None], ...] = (_first, _recorded, _declared, _stays)
 SCHEMA_VERSION = len(STEPS)
 
 

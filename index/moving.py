@@ -37,13 +37,30 @@ def move(connection: sa.Connection, old: str, file: SourceFile) -> None:
         _rename_documents(connection, file.collection, names)
         _rename_claims(connection, file.collection, names)
         touched |= {row.document_key for row in rows if row.document_key is not None}
-    held = reading.documents_at(connection, sorted(touched))
-    lines: list[tuple[Operation, Document, str]] = [
-        (Operation.MOVE, held[row.document_key], names[row.source])
-        for row in rows
-        if row.document_key is not None and names[row.source] != row.source
-    ]
-    changelog.add_all(connection, lines)
+    changelog.add_all(connection, _lines(connection, file.collection, rows, names))
+
+
+def _lines(
+    connection: sa.Connection, collection: str, rows: list[_Row], names: Mapping[str, str]
+) -> list[tuple[Operation, Document, str]]:
+    """One line for each source that has another name now.
+
+    It tells of what the source holds; of one that holds nothing, such as an archive in the place
+    of a document, of its last version: views of the past hold that under the source's name.
+    """
+    moved = [row for row in rows if names[row.source] != row.source]
+    empty = [names[row.source] for row in moved if row.document_key is None]
+    last: dict[str, int] = {}
+    for piece in reading.in_pieces(sorted(empty)):
+        query = (
+            select(documents.c.source, documents.c.key)
+            .where(documents.c.collection == collection, documents.c.source.in_(piece))
+            .order_by(documents.c.version, documents.c.key)
+        )
+        last.update((row.source, row.key) for row in connection.execute(query))
+    told = {row.source: row.document_key or last.get(names[row.source]) for row in moved}
+    known = reading.documents_at(connection, sorted({key for key in told.values() if key}))
+    return [(Operation.MOVE, known[key], names[source]) for source, key in told.items() if key]
 
 
 def renamed(name: str, old: str, new: str) -> str:

@@ -56,12 +56,29 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class Worded:
+    """What the words of a chunk are worth for a question.
+
+    `score` is BM25 over all that is searched (>= 0). `share` is the score of the chunk's own text,
+    credited with what names its document, as a share of what a text could reach that holds each of
+    the question's words very often; so it compares across questions and collections (0 to 1, and
+    beyond for neighbours and phrases found whole). `place` (0 to 1) says how much of what may name
+    a document in the question names this chunk's.
+    """
+
+    score: float
+    share: float
+    place: float
+
+
+@dataclass(frozen=True, slots=True)
 class TextRow:
     """What a lexical store keeps of a chunk."""
 
     chunk: str
     document: str
-    text: str  # as `index.context.searchable_text` builds it
+    text: str  # the chunk under its headings, see `index.context.worded`
+    place: str = ""  # what names the document it is from, see `index.context.naming`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +88,20 @@ class VectorRows:
     chunks: tuple[str, ...]
     documents: tuple[str, ...]
     vectors: Vectors
+
+
+class Reranker(Protocol):
+    """Reads question and passage together. One instance may be called from several threads."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the weights and how they are used: equal fingerprints give equal scores."""
+
+    def scores(self, question: str, passages: Sequence[str]) -> Sequence[float]:
+        """How well each passage answers the question, 0..1, in the order of `passages`.
+
+        Raises ConfigurationError, AlteredModel: the model cannot be used.
+        """
 
 
 class View(Protocol):
@@ -110,7 +141,7 @@ class VectorStore(View, Protocol):
 
 
 class LexicalStore(View, Protocol):
-    """Best matching words by BM25."""
+    """Best matching words by BM25, in what a chunk says and in what names its document."""
 
     def lock(self, collection: str) -> FileLock:
         """The lock that whoever calls `apply` or `drop` must hold."""
@@ -132,3 +163,6 @@ class LexicalStore(View, Protocol):
 
     def search(self, collection: str, question: str, limit: int) -> list[Scored]:
         """At most `limit` candidates by BM25 (> 0), best first. No text makes it fail."""
+
+    def weigh(self, collection: str, question: str, chunks: Sequence[str]) -> dict[str, Worded]:
+        """What those of `chunks` that it holds are worth, however they were found."""

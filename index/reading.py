@@ -7,7 +7,7 @@ views and verification, which act for no asker.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam, func, select
@@ -22,6 +22,9 @@ from index.records import (
     SourceStatus,
 )
 from index.schema import changes, chunks, collections, documents, grants, meta, pages, sources
+
+if TYPE_CHECKING:
+    from index.effective import InForce
 
 _AT_ONCE = 500  # values in one IN list: far under SQLite's limit, and few statements to compile
 _T = TypeVar("_T")
@@ -56,10 +59,8 @@ _DOCUMENTS_AT = select(documents.c.key, *_DOCUMENT).where(
 _CHUNKS_NAMED = select(chunks.c.id, chunks.c.key, chunks.c.document_key).where(
     chunks.c.id.in_(bindparam("ids", expanding=True))
 )
-_CURRENT_AMONG = select(documents.c.key).where(
-    documents.c.key.in_(bindparam("keys", expanding=True)),
-    documents.c.collection == bindparam("collection"),
-    documents.c.status == Status.CURRENT.value,
+_STATUS_AMONG = select(documents.c.key, documents.c.status, documents.c.collection).where(
+    documents.c.key.in_(bindparam("keys", expanding=True))
 )
 _DOCUMENT_AT = select(*_DOCUMENT).where(documents.c.key == bindparam("key"))
 
@@ -244,20 +245,31 @@ def chunks_of(connection: sa.Connection, key: int) -> list[Chunk]:
     return [chunk_of(row) for row in connection.execute(query)]
 
 
-def located(connection: sa.Connection, collection: str, chunk_ids: Sequence[str]) -> dict[str, int]:
-    """Those of `chunk_ids` that a current document of `collection` holds, and their rows.
+def located(
+    connection: sa.Connection,
+    collection: str,
+    chunk_ids: Sequence[str],
+    in_force: InForce | None = None,
+) -> dict[str, int]:
+    """Those of `chunk_ids` that a document of `collection` in force holds, and their rows.
 
-    Two look-ups by key: joined in one query, SQLite may start from the collection and read all.
+    In force are the current documents but those that `in_force` leaves out, and the past ones that
+    it names. Two look-ups by key alone: joined, or narrowed to the collection, SQLite may start
+    from the collection and read all.
     """
     owners: list[tuple[str, int, int]] = []
     for piece in in_pieces(chunk_ids):
         rows = connection.execute(_CHUNKS_NAMED, {"ids": piece})
         owners.extend((row.id, row.key, row.document_key) for row in rows)
-    current: set[int] = set()
+    left_out = in_force.left_out if in_force is not None else frozenset()
+    past = in_force.past if in_force is not None else frozenset()
+    holding: set[int] = set()
     for keys in in_pieces(sorted({document_key for _id, _key, document_key in owners})):
-        values = {"keys": keys, "collection": collection}
-        current |= set(connection.execute(_CURRENT_AMONG, values).scalars())
-    return {chunk_id: key for chunk_id, key, document_key in owners if document_key in current}
+        for key, status, where in connection.execute(_STATUS_AMONG, {"keys": keys}):
+            current = status == Status.CURRENT.value
+            if where == collection and (key not in left_out if current else key in past):
+                holding.add(key)
+    return {chunk_id: key for chunk_id, key, document_key in owners if document_key in holding}
 
 
 def chunks_at(connection: sa.Connection, keys: Sequence[int]) -> dict[int, tuple[Chunk, Document]]:

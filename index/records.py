@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.completeness import Completeness
-from index.document import Chunk, Hit, Page, Status
+from index.document import Chunk, Hit, Page, Shelf, Status
 
 Vectors = NDArray[np.float32]  # (n, dimensions), each row of unit length
 Vector = NDArray[np.float32]  # (dimensions,), unit length
@@ -97,8 +97,7 @@ class SourceState:
 
 
 class Operation(StrEnum):
-    """What a commit did to a document. Views act on all but LINK, UNLINK,
-    MOVE and DESCRIBE.
+    """What a commit did to a document; `index.replay` says which view acts on what.
 
     PURGE is upkeep and needs no audit record of its own line: every view older than it is built
     anew, so that nothing of what was deleted stays in one that another process holds."""
@@ -207,6 +206,19 @@ class Reusable:
 
 
 @dataclass(frozen=True, slots=True)
+class CatchUp:
+    """A view that a process is bringing up to date just now. Counts are of chunks."""
+
+    view: str  # "words" or "vectors"
+    shelf: Shelf
+    collection: str
+    done: int
+    total: int  # as counted when it began: others may commit meanwhile
+    since: str  # ISO 8601, UTC
+    process: int  # its id on this machine
+
+
+@dataclass(frozen=True, slots=True)
 class IndexStatus:
     """How the index stands as a whole."""
 
@@ -214,3 +226,4 @@ class IndexStatus:
     schema_version: int
     embedder: str  # fingerprint that the vectors were made with, empty if there are none yet
     collections: tuple[CollectionStatus, ...]
+    catching_up: tuple[CatchUp, ...] = ()

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    literal_column,
 )
 
 metadata = MetaData()
@@ -76,6 +77,25 @@ documents = Table(
     Index("documents_source", "collection", "source"),
     Index("documents_content_id", "id"),
     Index("documents_parent", "collection", "parent"),
+    Index(
+        "documents_apart",
+        "collection",
+        "status",
+        "added_at",
+        sqlite_where=Column("status", String) != literal_column("'current'"),
+    ),
+    Index(
+        "documents_beginning",
+        "collection",
+        "effective_from",
+        sqlite_where=Column("effective_from", String).is_not(None),
+    ),
+    Index(
+        "documents_ending",
+        "collection",
+        "effective_to",
+        sqlite_where=Column("effective_to", String).is_not(None),
+    ),
     Index(
         "documents_superseding",
         "collection",
@@ -158,6 +178,26 @@ vectors = Table(
         primary_key=True,
     ),
     Column("vector", LargeBinary, nullable=False),  # little-endian float16, `dimensions` of them
+)
+
+# When each document stood as current: what `index.tenure` goes by where nothing is declared.
+stays = Table(
+    "stays",
+    metadata,
+    Column("key", Integer, primary_key=True),  # in the order in which they began
+    Column(
+        "document_key",
+        Integer,
+        ForeignKey("documents.key", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("version", Integer, nullable=False),  # of the content at its source then
+    Column("began_at", String, nullable=False),  # ISO 8601, UTC
+    Column("ended_at", String),  # null: it still stands so
+    Index("stays_document", "document_key"),
+    Index("stays_began", "began_at"),
+    Index("stays_ended", "ended_at"),
+    sqlite_autoincrement=True,
 )
 
 changes = Table(

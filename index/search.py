@@ -1,91 +1,91 @@
-"""From a question to checked hits: both views, fusion, and the check against the catalogue."""
+"""From a question to checked hits: proposals of the views, the catalogue's check, and the order.
+
+The views only propose. What they name is looked up in one state of the catalogue, and what is not
+in force there, or not in its collection, is dropped before anything is scored.
+"""
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-import numpy as np
 import sqlalchemy as sa
 
-from index import feeding, reading
+from index import effective, feeding, naming, passages, reading
 from index.catalogue import Catalogue
-from index.document import Hit, Scope
-from index.errors import HomeFull, HomeUnavailable
-from index.fusion import Fused, fuse
-from index.ports import Embedder
+from index.clock import Clock
+from index.context import searchable_text
+from index.document import Document, Scope
+from index.effective import Calendar, InForce
+from index.exact import cosines
+from index.fusion import Fused, Signals, Weights, fuse
+from index.passages import Passage
+from index.ports import Embedder, Reranker, Worded
+from index.proposals import Asked, Key, Proposals, Shelves, level, propose, weighed
+from index.recency import asks_for_latest
 from index.records import SearchResult, Vector
-from index.views import Views
-
-log = logging.getLogger(__name__)
+from index.rerank import reranked
+from index.shaping import Candidate, shape
 
 MAX_QUESTION = 4_000  # characters that are searched; far beyond any embedder's window
 _DEEPER = 4  # how many times more candidates when too many were dropped by the check
 _ROUNDS = 3
+_SHAPED = 4  # times k: candidates that hits are shaped from
+_SHAPED_LEAST = 40
 
-Key = tuple[str, str]  # collection, chunk id
+_Page = tuple[str, str, int]  # collection, document id, page number
 
 NOTHING = SearchResult(hits=(), generation=0, timings={}, vectors_from="none")
 
 
+_WEIGHTS = Weights()
+
+
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """How candidates are taken and fused; the defaults are measured, see ADR 0003."""
+    """How candidates are taken and ranked; the defaults are measured, see ADR 0011."""
 
-    dense_weight: float = 0.55
     candidates: int = 200
-
-
-@dataclass(slots=True)
-class _Clock:
-    """Seconds by stage."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = time.perf_counter() - began
-            self.seconds[name] = self.seconds.get(name, 0.0) + spent
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidates:
-    """What the views propose, unchecked. The catalogue may know better by now."""
-
-    untrusted_dense: dict[Key, float]
-    untrusted_lexical: dict[Key, float]
-    places: frozenset[str]
+    signals: Literal["both", "words", "vectors"] = "both"
+    weights: Weights = _WEIGHTS
+    reranked: int = 30  # candidates that a reranker reads, if there is one
 
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """What is left of the candidates; `dropped` counts those the catalogue does not have."""
+    """What is left of the candidates, best first; `dropped` counts those that are not in force."""
 
-    hits: tuple[Hit, ...]
+    candidates: Sequence[Candidate]
+    pages: Mapping[_Page, str]  # their texts
+    focus: frozenset[str]  # ids of the documents that the question is about
     generation: int
     dropped: int
+
+    def text_of(self, document: Document, page: int, start: int, end: int) -> str:
+        return self.pages[document.collection, document.id, page][start:end]
 
 
 class Searcher:
     """Hybrid search over the collections of a scope. May be called from several threads."""
 
     def __init__(
-        self, catalogue: Catalogue, views: Views, embedder: Embedder, tuning: Tuning
+        self,
+        catalogue: Catalogue,
+        shelves: Shelves,
+        embedder: Embedder,
+        tuning: Tuning,
+        reranker: Reranker | None = None,
     ) -> None:
         self._catalogue = catalogue
-        self._views = views
+        self._shelves = shelves
         self._embedder = embedder
         self._tuning = tuning
+        self._reranker = reranker
+        self._calendar = Calendar()
 
-    def search(self, question: str, scope: Scope, k: int) -> SearchResult:
-        """At most `k` hits within `scope`, best first.
+    def search(self, question: str, scope: Scope, k: int, day: str | None = None) -> SearchResult:
+        """At most `k` hits within `scope` from what is in force on `day`, best first.
 
         An empty scope or question finds nothing and touches no store. Only the first
         `MAX_QUESTION` characters are searched. When the check drops so many candidates that fewer
@@ -94,91 +94,122 @@ class Searcher:
         question = question[:MAX_QUESTION].strip()
         if not scope.collections or not question or k < 1:
             return NOTHING
-        clock = _Clock()
+        clock = Clock()
         with clock.stage("total"):
-            names = self._caught_up(scope, clock)
+            in_force = self._in_force(scope, day or effective.today(), clock)
             with clock.stage("embed"):
                 query = self._embedder.embed_query(question)
             depth = max(self._tuning.candidates, 2 * k)
             for _round in range(_ROUNDS):
-                candidates = self._candidates(question, query, names, depth, clock)
-                found = self._check(candidates, query, k, clock)
-                if len(found.hits) >= k or not found.dropped:
+                asked = self._asked(question, query, depth)
+                proposals = propose(self._shelves, asked, in_force, clock)
+                found = self._check(asked, proposals, in_force, k, clock)
+                if len(found.candidates) >= k or not found.dropped:
                     break
                 depth *= _DEEPER
-        places = candidates.places
+            ranked = self._reranked(question, found.candidates, clock)
+            with clock.stage("shape"):
+                hits = shape(ranked, k, found.text_of, found.focus).hits
+        places = proposals.places
         origin = "both" if len(places) > 1 else next(iter(places), "none")
-        return SearchResult(found.hits, found.generation, clock.seconds, origin)
+        return SearchResult(hits, found.generation, clock.seconds, origin)
 
-    def _caught_up(self, scope: Scope, clock: _Clock) -> list[str]:
-        """The collections of the scope that exist, their lexical views level if possible."""
+    def _asked(self, question: str, query: Vector, depth: int) -> Asked:
+        signals = self._tuning.signals
+        return Asked(question, query, depth, signals != "words", signals != "vectors")
+
+    def _in_force(self, scope: Scope, day: str, clock: Clock) -> dict[str, InForce]:
+        """The collections of the scope and what of each is in force, their words levelled."""
         with clock.stage("refresh"):
             with self._catalogue.read() as connection:
                 known = [each.name for each in reading.all_collections(connection)]
                 names = [name for name in known if scope.allows(name)]
-                level = {name: reading.generation(connection, name) for name in names}
-            for name in names:
-                if self._views.reached_words(name) < level[name]:
-                    self._refresh_words(name)
-        return names
+                levels = {name: reading.generation(connection, name) for name in names}
+                found = {name: self._calendar.asked(connection, name, day) for name in names}
+            level(self._shelves, found, levels)
+        return found
 
-    def _refresh_words(self, name: str) -> None:
-        """A view that cannot be written lags: vectors still find what its words would."""
-        try:
-            self._views.refresh_words(name)
-        except (HomeFull, HomeUnavailable) as failure:
-            log.warning("Words of recent documents in %s are not searched: %s", name, failure)
+    def _check(
+        self,
+        asked: Asked,
+        proposals: Proposals,
+        in_force: Mapping[str, InForce],
+        k: int,
+        clock: Clock,
+    ) -> _Checked:
+        """Drop what is not in force or not in its collection, and rank what is left: all in one
+        state of the catalogue."""
+        union = proposals.keys
+        with self._catalogue.read() as connection:
+            with clock.stage("check"):
+                generation = reading.generation(connection)
+                rows: dict[Key, int] = {}
+                for name, ids in _by_collection(union):
+                    found = reading.located(connection, name, ids, in_force[name])
+                    rows |= {(name, chunk): row for chunk, row in found.items()}
+                owners = passages.owners(connection, sorted(rows.values()))
+                documents = {key: owners[row] for key, row in rows.items()}
+                dense = self._similarities(connection, asked, rows)
+            with clock.stage("weigh"):
+                keys = sorted(rows) if asked.words else []
+                words = weighed(self._shelves, asked.question, keys, in_force)
+            with clock.stage("rank"):
+                ranked, about = self._ranked(connection, asked, dense, words, documents)
+                most = max(_SHAPED * k, _SHAPED_LEAST, self._tuning.reranked)
+                best = [(each, rows[each.key]) for each in ranked[:most]]
+                held = passages.passages_at(connection, [row for _each, row in best])
+        candidates = [_candidate(each, held[row], words.get(each.key)) for each, row in best]
+        focus = {held[row].document.id for each, row in best if documents[each.key] in about}
+        pages = {_page_of(each): each.page_text for each in held.values()}
+        return _Checked(candidates, pages, frozenset(focus), generation, len(union) - len(rows))
 
-    def _candidates(
-        self, question: str, query: Vector, names: Sequence[str], depth: int, clock: _Clock
-    ) -> _Candidates:
-        """The `depth` best of all collections together, of each view."""
-        dense: dict[Key, float] = {}
-        lexical: dict[Key, float] = {}
-        places: set[str] = set()
-        for name in names:
-            with clock.stage("dense"):
-                near, origin = self._views.nearest(name, query, depth)
-                dense |= {(name, each.chunk): each.score for each in near}
-                places |= origin
-            with clock.stage("lexical"):
-                worded = self._views.words(name, question, depth)
-                lexical |= {(name, each.chunk): each.score for each in worded}
-        return _Candidates(_best(dense, depth), _best(lexical, depth), frozenset(places))
-
-    def _check(self, candidates: _Candidates, query: Vector, k: int, clock: _Clock) -> _Checked:
-        """Drop what is not current or not in its collection, in one state of the catalogue."""
-        union = {**candidates.untrusted_dense, **candidates.untrusted_lexical}
-        with clock.stage("check"), self._catalogue.read() as connection:
-            generation = reading.generation(connection)
-            rows: dict[Key, int] = {}
-            for name, ids in _by_collection(union):
-                found = reading.located(connection, name, ids)
-                rows |= {(name, chunk): row for chunk, row in found.items()}
-            dense = _only(rows, candidates.untrusted_dense)
-            lexical = _only(rows, candidates.untrusted_lexical)
-            unscored = {rows[key]: key for key in lexical.keys() - dense.keys()}
-            dense |= self._similarities(connection, query, unscored)
-            fused = fuse(dense, lexical, self._tuning.dense_weight)
-            hits = _hits(connection, fused, rows, k)
-        return _Checked(hits, generation, len(union) - len(rows))
+    def _ranked(
+        self,
+        connection: sa.Connection,
+        asked: Asked,
+        dense: Mapping[Key, float],
+        words: Mapping[Key, Worded],
+        documents: Mapping[Key, int],
+    ) -> tuple[list[Fused[Key]], frozenset[int]]:
+        """The candidates in order, and the documents (rows) that the question is about."""
+        places = {key: each.place for key, each in words.items()}
+        about = naming.named(places, documents)
+        newest: frozenset[int] = frozenset()
+        if about and asks_for_latest(asked.question):
+            newest = naming.latest(asked.question, passages.names(connection, about))
+        signals = Signals(
+            dense=dense,
+            words={key: each.share for key, each in words.items()},
+            place=places,
+            latest={key for key, document in documents.items() if document in newest},
+        )
+        focus = naming.focus(newest or about, len(set(documents.values())))
+        return fuse(signals, self._tuning.weights), focus
 
     def _similarities(
-        self, connection: sa.Connection, query: Vector, keys: Mapping[int, Key]
+        self, connection: sa.Connection, asked: Asked, rows: Mapping[Key, int]
     ) -> dict[Key, float]:
-        """The cosine of what only the words found, so that every candidate has one."""
+        """The cosine of every candidate, from the catalogue's vectors.
+
+        What a view gives may differ in the last digit with what else it holds, and with what it
+        held before: enough to change places with an equal text.
+        """
+        if not asked.dense:
+            return {}
+        keys = {row: key for key, row in rows.items()}
         held, vectors = feeding.vectors_at(connection, sorted(keys), self._embedder.dimensions)
-        scores = np.asarray(vectors @ query).tolist()
+        scores = cosines(vectors, asked.query).tolist()
         return {keys[row]: score for row, score in zip(held, scores, strict=True)}
 
-
-def _only(visible: Collection[Key], untrusted: dict[Key, float]) -> dict[Key, float]:
-    return {key: score for key, score in untrusted.items() if key in visible}
-
-
-def _best(scores: dict[Key, float], limit: int) -> dict[Key, float]:
-    ranked = sorted(scores.items(), key=lambda item: -item[1])
-    return dict(ranked[:limit])
+    def _reranked(
+        self, question: str, candidates: Sequence[Candidate], clock: Clock
+    ) -> Sequence[Candidate]:
+        if self._reranker is None:
+            return candidates
+        with clock.stage("rerank"):
+            head = candidates[: self._tuning.reranked]
+            texts = [searchable_text(each.document.title, each.chunk) for each in head]
+            return reranked(candidates, self._reranker.scores(question, texts))
 
 
 def _by_collection(keys: Iterable[Key]) -> list[tuple[str, list[str]]]:
@@ -188,21 +219,15 @@ def _by_collection(keys: Iterable[Key]) -> list[tuple[str, list[str]]]:
     return list(grouped.items())
 
 
-def _hits(
-    connection: sa.Connection, fused: Sequence[Fused[Key]], rows: Mapping[Key, int], k: int
-) -> tuple[Hit, ...]:
-    """The first `k` as hits; of several with the same text only the first."""
-    hits: list[Hit] = []
-    seen: set[str] = set()
-    for first in range(0, len(fused), 2 * k):
-        piece = fused[first : first + 2 * k]
-        found = reading.chunks_at(connection, [rows[each.key] for each in piece])
-        for each in piece:
-            chunk, document = found[rows[each.key]]
-            if chunk.text in seen:
-                continue
-            seen.add(chunk.text)
-            hits.append(Hit(chunk, document, len(hits) + 1, each.score, each.dense, each.lexical))
-            if len(hits) == k:
-                return tuple(hits)
-    return tuple(hits)
+def _candidate(fused: Fused[Key], found: Passage, words: Worded | None) -> Candidate:
+    return Candidate(
+        found.chunk,
+        found.document,
+        fused.score,
+        fused.dense,
+        words.score if words is not None and words.score > 0.0 else None,
+    )
+
+
+def _page_of(found: Passage) -> _Page:
+    return found.document.collection, found.document.id, found.chunk.page

@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -128,29 +128,61 @@ class IndexSettings(Section):
         description="JSON file with the SHA-256 of every file of embedder_folder; empty: "
         "<embedder_folder>.manifest.json beside it.",
     )
-    embedder_backend: Literal["auto", "onnx", "torch"] = Field(
+    embedder_backend: Literal["auto", "torch", "onnx", "int8"] = Field(
         default="auto",
-        description="What computes vectors: ONNX Runtime where the model was prepared for it and "
-        "the device is a processor (auto), or always one of the two. The vectors are the same.",
+        description="What computes vectors: what set-up found fastest among what keeps the quality "
+        "(auto), or always PyTorch, ONNX Runtime, or ONNX Runtime with integer products. The first "
+        "two give the same vectors; a folder with vectors of the third kind goes on with it.",
     )
     embedder_threads: int = Field(
         default=0, ge=0, description="CPU threads for embedding; 0: as many as there are cores."
     )
     embedder_device: str = Field(
-        default="auto", description="torch device for embedding: auto, cpu, cuda or cuda:<n>."
+        default="auto",
+        description="torch device for embedding: auto (a GPU if there is one), cpu, cuda or "
+        "cuda:<n>. On a GPU PyTorch computes the vectors.",
     )
     embedder_batch: int = Field(
         default=64, ge=1, description="Texts that go through the embedder at once."
     )
-    vector_view: Literal["chroma", "exact"] = Field(
+    vector_view: Literal["chroma", "pgvector", "exact"] = Field(
         default="chroma",
-        description="Where vectors are searched: the Chroma view, or always exactly.",
+        description="Where vectors of large collections are kept: the Chroma view, a PostgreSQL "
+        "server with the extension pgvector, or nowhere, so that every one is compared.",
     )
-    dense_weight: float = Field(
-        default=0.55,
-        ge=0.0,
-        le=1.0,
-        description="Share of the cosine similarity in the fused score; BM25 has the rest.",
+    vector_url: SecretStr | None = Field(
+        default=None,
+        description="The server for pgvector: postgresql://user@host:5432/database, or "
+        "postgresql://user@/database?host=/run/postgresql; other machines are reached encrypted.",
+    )
+    vector_password: SecretStr | None = Field(
+        default=None,
+        description="The password for vector_url, best given as a variable; wins over one in it.",
+    )
+    vector_schema: str = Field(
+        default="cloister",
+        description="The schema of that database that is this home's alone.",
+    )
+    signals: Literal["both", "words", "vectors"] = Field(
+        default="both",
+        description="What proposes and ranks passages: words and vectors, or one of the two; for "
+        "comparing them with `cloister eval retrieval`.",
+    )
+    reranker_folder: Path | None = Field(
+        default=None,
+        description="Folder of a sentence-transformers cross-encoder (safetensors) that puts the "
+        "best passages in order; empty: none.",
+    )
+    reranker_manifest: Path | None = Field(
+        default=None,
+        description="JSON file with the SHA-256 of every file of reranker_folder; empty: "
+        "<reranker_folder>.manifest.json beside it.",
+    )
+    reranker_device: str = Field(
+        default="auto", description="torch device for the reranker: auto, cpu, cuda or cuda:<n>."
+    )
+    reranker_candidates: int = Field(
+        default=30, ge=2, le=200, description="How many passages the reranker reads a question."
     )
     candidates: int = Field(
         default=200, ge=10, description="How many chunks each view proposes for fusion, at least."

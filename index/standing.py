@@ -13,20 +13,47 @@ of the same circle, since a mistake in a declaration must not make text vanish f
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Set
+from collections.abc import Collection, Iterator, Sequence, Set
 from contextlib import contextmanager
 
 import sqlalchemy as sa
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from index import changelog, reading
 from index.document import Document, Status
 from index.records import Operation
-from index.schema import documents, sources
+from index.schema import documents, sources, stays
+from index.tenure import unbroken
 
 _IN_FORCE = (Status.CURRENT.value, Status.SUPERSEDED.value)
 _HELD = sa.exists().where(sources.c.document_key == documents.c.key)
+
+# Built once: every commit runs these, and building costs more than running them.
+_AMONG = documents.c.key.in_(bindparam("keys", expanding=True))
+_CURRENT = documents.c.status == Status.CURRENT.value
+_STAYED = sa.exists().where(stays.c.document_key == documents.c.key)
+_END = (
+    update(stays)
+    .where(
+        stays.c.ended_at.is_(None),
+        stays.c.document_key.in_(select(documents.c.key).where(_AMONG, ~_CURRENT)),
+    )
+    .values(ended_at=bindparam("now"))
+)
+_columns = ("document_key", "version", "began_at", "ended_at")
+_NOW = bindparam("now", type_=sa.String)
+_BOTH = insert(stays).from_select(
+    _columns,
+    select(documents.c.key, documents.c.version, _NOW, _NOW)
+    .where(_AMONG, ~_CURRENT, documents.c.declared_status == Status.CURRENT.value, ~_STAYED)
+    .order_by(documents.c.key),
+)
+_BEGIN = insert(stays).from_select(
+    _columns,
+    select(documents.c.key, documents.c.version, _NOW, sa.null())
+    .where(_AMONG, _CURRENT, ~_STAYED.where(stays.c.ended_at.is_(None)))
+    .order_by(documents.c.key),
+)
 
 
 def superseded(claims: Set[tuple[int, int]]) -> set[int]:
@@ -34,19 +61,7 @@ def superseded(claims: Set[tuple[int, int]]) -> set[int]:
 
     A document's claim on itself says nothing.
     """
-    follows: defaultdict[int, set[int]] = defaultdict(set)
-    for newer, older in claims:
-        follows[newer].add(older)
-    return {older for newer, older in claims if newer not in _reached(older, follows)}
-
-
-def _reached(start: int, follows: defaultdict[int, set[int]]) -> set[int]:
-    found, waiting = {start}, [start]
-    while waiting:
-        for each in follows.get(waiting.pop(), set()) - found:
-            found.add(each)
-            waiting.append(each)
-    return found
+    return {older for _newer, older in unbroken(claims)}
 
 
 @contextmanager
@@ -54,13 +69,16 @@ def settled(connection: sa.Connection, collection: str) -> Iterator[set[int]]:
     """What changes sources, or what documents declare, goes inside; gives a set for its keys.
 
     Afterwards the status of these documents, and of all whom a claim concerned before or concerns
-    now, is what it must be; each whose status has changed has its line in the change log.
+    now, is what it must be; each whose status has changed has its line in the change log, and
+    each that came to stand as current, or no longer does, its line in `stays`.
     """
     before = _superseded_in(connection, collection)
     touched: set[int] = set()
     yield touched
     after = _superseded_in(connection, collection)
-    _settle(connection, sorted(before | touched | after), after)
+    concerned = sorted(before | touched | after)
+    _settle(connection, concerned, after)
+    _note(connection, concerned)
 
 
 def disagreements(connection: sa.Connection, collection: str) -> list[Document]:
@@ -107,6 +125,17 @@ def _settle(connection: sa.Connection, keys: list[int], taken: Collection[int]) 
             .values(status=status.value)
         )
     changelog.add_all(connection, lines)
+
+
+def _note(connection: sa.Connection, keys: Sequence[int]) -> None:
+    """Since when and until when documents stand as current.
+
+    One that others took the place of in the commit that brought it has stood for no time.
+    """
+    now = changelog.now()
+    for piece in reading.in_pieces(keys):
+        for statement in (_END, _BOTH, _BEGIN):
+            connection.execute(statement, {"keys": piece, "now": now})
 
 
 def _changed(

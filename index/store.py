@@ -22,7 +22,8 @@ from index.document import Collection, Document, Scope
 from index.errors import EmbedderMismatch, InvalidName
 from index.intake import checked, storable, valid_name
 from index.migrations import SCHEMA_VERSION
-from index.ports import Embedder
+from index.ports import Embedder, Reranker
+from index.proposals import Shelves
 from index.records import (
     Change,
     CollectionStatus,
@@ -41,7 +42,7 @@ from index.search import Searcher, Tuning
 from index.sources import Sources, source_file
 from index.upkeep import Upkeep
 from index.verify import Verifier
-from index.views import Progress, Views
+from index.views import Progress
 
 __all__ = ["Index", "NewDocument", "Progress", "SearchResult", "SourceState"]
 
@@ -61,16 +62,19 @@ class Index(Sources):
         self,
         catalogue: Catalogue,
         blobs: Blobs,
-        views: Views,
+        shelves: Shelves,
         embedder: Embedder,
         tuning: Tuning,
         places: Sequence[Path] = (),
+        *,
+        reranker: Reranker | None = None,
     ) -> None:
         super().__init__(catalogue, blobs)
-        self._views = views
-        self._upkeep = Upkeep(catalogue, blobs, views, places)
+        self._views = shelves.current
+        self._past = shelves.past
+        self._upkeep = Upkeep(catalogue, blobs, shelves.current, places, shelves.past)
         self.embedder = embedder
-        self._searcher = Searcher(catalogue, views, embedder, tuning)
+        self._searcher = Searcher(catalogue, shelves, embedder, tuning, reranker)
         self._fingerprint = f"{embedder.fingerprint}/text-{CONTEXT_VERSION}"
         with catalogue.read() as connection:
             pinned = reading.meta_value(connection, "embedder")
@@ -89,13 +93,17 @@ class Index(Sources):
         """What members of `groups` may read now."""
         return scope_of(groups, self.collections())
 
-    def search(self, question: str, scope: Scope, k: int = 10) -> SearchResult:
+    def search(
+        self, question: str, scope: Scope, k: int = 10, *, day: str | None = None
+    ) -> SearchResult:
         """At most `k` hits within `scope`, each checked against the catalogue. Best first.
+
+        They are from what is in force on `day` (ISO 8601), today if there is none.
 
         Raises:
             MissingModel, AlteredModel, InvalidVectors: the question cannot be embedded.
         """
-        return self._searcher.search(question, scope, k)
+        return self._searcher.search(question, scope, k, day)
 
     # -- collections ----------------------------------------------------------------------------
 
@@ -246,12 +254,12 @@ class Index(Sources):
         Searching is right without it; it makes searching fast after many changes.
         """
         for collection in self.collections():
-            self._views.refresh_words(collection.name, progress)
-            self._views.refresh_vectors(collection.name, progress)
+            for views in (self._views, self._past):
+                views.refresh(collection.name, progress)
 
     def verify(self, repair: bool = False) -> list[Problem]:
         """Compare blobs, catalogue and views; with `repair`, mend what can be mended."""
-        return Verifier(self._catalogue, self._blobs, self._views).run(repair)
+        return Verifier(self._catalogue, self._blobs, self._views, self._past).run(repair)
 
     def compact(self) -> Compacted:
         """Take back the space of what was deleted, where that is much; for the end of a run.
@@ -282,6 +290,7 @@ class Index(Sources):
             schema_version=SCHEMA_VERSION,
             embedder=pinned,
             collections=tuple(self._with_lags(each) for each in counted),
+            catching_up=tuple(self._views.progress()),
         )
 
     def _with_lags(self, counted: CollectionStatus) -> CollectionStatus:
@@ -299,6 +308,7 @@ class Index(Sources):
     def close(self) -> None:
         """Close files and let go of locks."""
         self._views.close()
+        self._past.close()
         self._catalogue.close()
 
     def __enter__(self) -> Self:

@@ -12,17 +12,11 @@ from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 # Word characters joined by . - / or parentheses, with a digit somewhere: 14.2.3, SOP-CL-014.
-_CANDIDATE = re.compile(r"\w+(?:[.\-/:]\w+|\(\w{1,5}\)|\.\(\w{1,5}\))+")
+# Possessive: a word that no joint follows is not tried again from each of its letters.
+_CANDIDATE = re.compile(r"\w++(?:[.\-/:]\w+|\(\w{1,5}\)|\.\(\w{1,5}\))+")
 _DIGIT = re.compile(r"\d")
 _JOINT = re.compile(r"(?=[.\-/:(])")
 _MAX_LENGTH = 64  # characters; longer runs are links or rubbish, not identifiers
-
-# Words that say how a sentence is built, not what it is about (English).
-FUNCTION_WORDS = """
-    a an and are as at be been but by can could did do does for from had has have how if in into is
-    it its may must no nor not of on or shall should such that the their them then there these they
-    this those to under was were what when where which who whom whose why will with would
-"""
 
 
 def pairs(words: Sequence[str], function_words: Collection[str]) -> list[tuple[str, str]]:
@@ -39,7 +33,9 @@ def pairs(words: Sequence[str], function_words: Collection[str]) -> list[tuple[s
 
 def identifiers(text: str) -> list[str]:
     """The identifiers in `text`, in small letters, in order, each as often as it occurs."""
-    found = (match.group().lower() for match in _CANDIDATE.finditer(text))
+    # No identifier holds a space, and most words hold no digit: these are not looked at closely.
+    numbered = [word for word in text.split() if _DIGIT.search(word)]
+    found = [match.group().lower() for word in numbered for match in _CANDIDATE.finditer(word)]
     return [_plain(each) for each in found if len(each) <= _MAX_LENGTH and _DIGIT.search(each)]
 
 
@@ -48,6 +44,12 @@ def with_beginnings(identifier: str) -> list[str]:
     parts = [part for part in _JOINT.split(identifier) if part]
     whole = ["".join(parts[:count]) for count in range(len(parts), 1, -1)]
     return whole or [identifier]
+
+
+def beginnings_of(number: str) -> list[str]:
+    """A section's number and that of every section it lies in, longest first: to a single part."""
+    parts = [part for part in _JOINT.split(number) if part]
+    return ["".join(parts[:count]) for count in range(len(parts), 0, -1)]
 
 
 def _plain(identifier: str) -> str:

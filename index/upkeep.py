@@ -24,14 +24,23 @@ _LOG_LINES = 1_000  # that a collection's log may have besides two for each docu
 
 
 class Upkeep:
-    """Looks after one index; `places` are the files and folders that belong to it."""
+    """Looks after one index; `places` are the files and folders that belong to it.
+
+    `past` are the views of past documents, which are looked after once a question has built them.
+    """
 
     def __init__(
-        self, catalogue: Catalogue, blobs: Blobs, views: Views, places: Sequence[Path]
+        self,
+        catalogue: Catalogue,
+        blobs: Blobs,
+        views: Views,
+        places: Sequence[Path],
+        past: Views | None = None,
     ) -> None:
         self._catalogue = catalogue
         self._blobs = blobs
         self._views = views
+        self._shelves = (views,) if past is None else (views, past)
         self._places = places
 
     def compact(self) -> Compacted:
@@ -47,10 +56,11 @@ class Upkeep:
         for name in self._names():
             with _noted("catalogue", problems):
                 lines += self._shorten_log(name)
-            with _noted("lexical", problems):
-                if self._views.words_wasteful(name):
-                    rebuilt += self._views.rebuild_words(name)
-        with _noted("chroma", problems):
+            for views in self._shelves:
+                with _noted("lexical", problems):
+                    if views.awake(name) and views.words_wasteful(name):
+                        rebuilt += views.rebuild_words(name)
+        with _noted(self._views.store, problems):
             if self._views.vectors_wasteful(self._names()):
                 rebuilt += self._views.rebuild_vectors(self._names())
         with _noted("catalogue", problems):
@@ -82,11 +92,14 @@ class Upkeep:
                     changelog.mark_purged(connection, name)
         self._blobs.clean(self._content_ids)
         rebuilt = 0
-        for name in names:
-            rebuilt += self._renewed("lexical", name, self._views.refresh_words, problems)
-            if self._views.with_chroma:
-                rebuilt += self._renewed("chroma", name, self._views.refresh_vectors, problems)
-        self._views.sweep(names)
+        for views in self._shelves:
+            for name in names:
+                if views.awake(name):
+                    rebuilt += self._renewed("lexical", name, views.refresh_words, problems)
+                if views.with_chroma:
+                    done = self._renewed(views.store, name, views.refresh_vectors, problems)
+                    rebuilt += done and self._in_chroma(views, name)
+            views.sweep(names)
         if not self._catalogue.vacuum():
             problems.append(
                 Problem(
@@ -96,6 +109,13 @@ class Upkeep:
                 )
             )
         return Purged(before, self._size(), rebuilt, tuple(problems))
+
+    @staticmethod
+    def _in_chroma(views: Views, name: str) -> bool:
+        try:
+            return views.in_chroma(name)
+        except IndexFailure:  # said already, by what renews it
+            return False
 
     @staticmethod
     def _renewed(
@@ -116,16 +136,18 @@ class Upkeep:
         return int(done)
 
     def _shorten_log(self, name: str) -> int:
-        words = self._views.reached_words(name)
-        vectors = self._views.reached_vectors(name) if self._views.with_chroma else words
-        if vectors is None:  # another process has it: how far it is we cannot know
-            return 0
+        reached = [each.reached_words(name) for each in self._shelves if each.awake(name)]
+        if self._views.with_chroma:
+            vectors = self._views.reached_vectors(name)
+            if vectors is None:  # another process has it: how far it is we cannot know
+                return 0
+            reached.append(vectors)
         with self._catalogue.read() as connection:
             most = 2 * counting.documents_in(connection, name) + _LOG_LINES
             if counting.log_lines(connection, name) <= most:
                 return 0
         with self._catalogue.write() as connection:
-            return changelog.compact(connection, name, min(words, vectors))
+            return changelog.compact(connection, name, min(reached))
 
     def _names(self) -> list[str]:
         with self._catalogue.read() as connection:

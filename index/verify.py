@@ -1,27 +1,35 @@
-"""Compares what should agree: blobs, catalogue, both views. Mends what the catalogue can mend.
+"""Compares what should agree: blobs, catalogue, views. Mends what the catalogue can mend.
 
 What it finds it says; what it cannot mend (a lost original, a damaged catalogue) it leaves as it
-is. A view that differs is thrown away and built again from the catalogue, without embedding.
+is. A view that differs is thrown away and built again from the catalogue, without embedding. The
+views of past documents are compared if they have been built.
 """
 
 from __future__ import annotations
 
-from index import counting, feeding, reading, standing
+from index import compare, counting, reading, standing
 from index.blobs import Blobs
 from index.catalogue import Catalogue
-from index.errors import ViewDamaged
-from index.ports import View
+from index.document import Shelf
+from index.errors import ViewDamaged, ViewUnavailable
 from index.records import Problem
 from index.views import Views
 
+_UNANSWERED = (
+    "The server that keeps the vectors of large collections cannot be used now, so what it holds "
+    "was not compared; the log says why. Run `cloister ingest verify` again when it can."
+)
+
 
 class Verifier:
-    """One comparison of everything."""
+    """One comparison of everything; `past` are the views of past documents."""
 
-    def __init__(self, catalogue: Catalogue, blobs: Blobs, views: Views) -> None:
+    def __init__(
+        self, catalogue: Catalogue, blobs: Blobs, views: Views, past: Views | None = None
+    ) -> None:
         self._catalogue = catalogue
         self._blobs = blobs
-        self._views = views
+        self._shelves = (views,) if past is None else (views, past)
         self._names: list[str] = []
 
     def run(self, repair: bool) -> list[Problem]:
@@ -30,9 +38,13 @@ class Verifier:
             names = self._names = [each.name for each in reading.all_collections(connection)]
         found = self._catalogue_problems()
         found += self._blob_problems(repair)
-        for name in names:
-            found += self._word_problems(name, repair)
-            found += self._vector_problems(name, repair)
+        for views in self._shelves:
+            if views.unanswered():
+                found.append(Problem(views.store, _UNANSWERED))
+            for name in names:
+                if views.awake(name):
+                    found += self._word_problems(views, name, repair)
+                    found += self._vector_problems(views, name, repair)
         return found
 
     def _catalogue_problems(self) -> list[Problem]:
@@ -84,39 +96,45 @@ class Verifier:
             ),
         ]
 
-    def _word_problems(self, name: str, repair: bool) -> list[Problem]:
+    def _word_problems(self, views: Views, name: str, repair: bool) -> list[Problem]:
         try:
-            self._views.refresh_words(name)
-            what = self._difference(name, self._views.lexical)
+            views.refresh_words(name)
+            what = compare.words(self._catalogue, views.shelf, views.lexical, name)
         except ViewDamaged as damage:
             what = str(damage)
         if not what:
             return []
-        repaired = repair and self._views.rebuild_words(name)
-        return [Problem("lexical", f"Collection {name}: {what}", repaired)]
+        repaired = repair and views.rebuild_words(name)
+        return [Problem("lexical", f"{_place(views, name)}: {what}", repaired)]
 
-    def _vector_problems(self, name: str, repair: bool) -> list[Problem]:
-        chroma = self._views.chroma()
-        if chroma is None:
-            return []  # another process has it, and looks after it
+    def _vector_problems(self, views: Views, name: str, repair: bool) -> list[Problem]:
+        """Of a collection that is kept in the store, if this process has it: whoever holds it or
+        is writing it looks after it. A small one is in no view."""
         try:
-            self._views.refresh_vectors(name)
-            what = self._difference(name, self._views.chroma() or chroma)
+            if views.chroma() is None:
+                return []
+            level = views.refresh_vectors(name)
+            store = views.chroma()
+            if store is None or not store.holds(name) or not level:
+                return []
+            what = compare.vectors(self._catalogue, views.shelf, store, name)
         except ViewDamaged as damage:
             what = str(damage)
+        except ViewUnavailable as failure:
+            return [Problem(views.store, f"{_place(views, name)}: {failure}")]
         if not what:
             return []
-        repaired = repair and self._views.rebuild_vectors(self._names)
-        return [Problem("chroma", f"Collection {name}: {what}", repaired)]
+        what, repaired = self._vectors_mended(views, what) if repair else (what, False)
+        return [Problem(views.store, f"{_place(views, name)}: {what}", repaired)]
 
-    def _difference(self, name: str, view: View) -> str:
-        """One sentence on chunks that are only on one side; empty if view and catalogue agree."""
-        with self._catalogue.read() as connection:
-            if view.generation(name) != reading.generation(connection, name):
-                return ""  # another process is writing just now: not comparable, not wrong
-            expected = feeding.current_chunk_ids(connection, name)
-            held = view.chunks(name)
-        missing, extra = len(expected - held), len(held - expected)
-        if not missing and not extra:
-            return ""
-        return f"the view lacks {missing} chunks and holds {extra} that the catalogue does not."
+    def _vectors_mended(self, views: Views, what: str) -> tuple[str, bool]:
+        """What was found, with what kept it from being mended; and whether it is mended."""
+        try:
+            return what, views.rebuild_vectors(self._names)
+        except ViewUnavailable as failure:
+            return f"{what} {failure}", False
+
+
+def _place(views: Views, name: str) -> str:
+    past = ", past documents" if views.shelf is Shelf.PAST else ""
+    return f"Collection {name}{past}"

@@ -31,8 +31,10 @@ class Staged:
     mtime_ns: int
 
     def discard(self) -> None:
-        """Remove the copy; nothing if it is gone."""
-        self.path.unlink(missing_ok=True)
+        """Remove the copy; nothing if it is gone. One that cannot be removed now is left to
+        `sweep`: what was read of it is worth more than the space that it takes."""
+        with suppress(OSError):
+            self.path.unlink()
 
 
 def stage(path: Path, folder: Path, most: int) -> Staged:

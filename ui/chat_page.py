@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 import gradio as gr
 
 from ui import render
+from ui.errors import UsageError
 from ui.flow import converse
+from ui.options import checked_day
 from ui.ports import Assistant
 from ui.turn import View
 from ui.web_session import Session
@@ -42,8 +44,11 @@ class Page:
         sources = [document.source for document in self._assistant.documents(session.asker)]
         return render.welcome(self._examples(sources), len(sources)), ""
 
-    def ask(self, text: str, request: gr.Request) -> Iterator[tuple[object, ...]]:
-        """Updates of (conversation, live turn, question, ask, stop) until the answer is whole."""
+    def ask(self, text: str, day: str, request: gr.Request) -> Iterator[tuple[object, ...]]:
+        """Updates of (conversation, live turn, question, ask, stop) until the answer is whole.
+
+        `day` is what stands in the date field, empty for today.
+        """
         session = self._find(request)
         if session is None:
             yield (gr.skip(), render.note(_SIGNED_OUT), *_composer(busy=False, text=text))
@@ -51,9 +56,14 @@ class Page:
         if not text.strip():
             yield (gr.skip(), gr.skip(), *_composer(busy=False, text=""))
             return
+        try:
+            as_of = checked_day(day) if day.strip() else None
+        except UsageError as error:
+            yield (gr.skip(), render.note(str(error)), *_composer(busy=False, text=text))
+            return
         earlier = _joined(session.conversation.shown)
         view = View(0, text)
-        for view in converse(self._assistant, session, text.strip()):
+        for view in converse(self._assistant, session, text.strip(), as_of):
             yield (earlier, render.turn(view), *_composer(busy=not view.done))
 
     def stop(self, request: gr.Request) -> None:
@@ -104,7 +114,18 @@ def build(page: Page, who: str) -> gr.Blocks:
             )
             ask = gr.Button("Ask", elem_id="cl-ask", variant="primary", scale=0)
             stop = gr.Button("Stop", elem_id="cl-stop", visible=False, scale=0)
-        _wire(page, blocks, (shown, live, question, ask, stop, new))
+            with gr.Row(elem_id="cl-when"):
+                day = gr.Textbox(  # the page's script makes a date field of it
+                    elem_id="cl-day",
+                    label="In force on",
+                    container=False,
+                    show_label=False,
+                    placeholder="today",
+                    lines=1,
+                    max_lines=1,
+                    scale=0,
+                )
+        _wire(page, blocks, (shown, live, question, day, ask, stop, new))
     # One answer at a time per session is seen to by the session; the model has a queue of its own.
     blocks.queue(default_concurrency_limit=16, max_size=64, api_open=False)
     return blocks
@@ -116,12 +137,12 @@ def _words(name: str) -> gr.Markdown:
 
 
 def _wire(page: Page, blocks: gr.Blocks, parts: tuple[gr.Component, ...]) -> None:
-    shown, live, question, ask, stop, new = parts
+    shown, live, question, day, ask, stop, new = parts
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
     everything = [shown, live, question, ask, stop]
     blocks.load(page.restore, None, [shown, live], **quiet)
     for event in (ask.click, question.submit):
-        event(page.ask, question, everything, trigger_mode="once", **quiet)
+        event(page.ask, [question, day], everything, trigger_mode="once", **quiet)
     stop.click(page.stop, None, None, **quiet)
     new.click(page.renew, None, [shown, live], **quiet)
 

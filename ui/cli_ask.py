@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_format
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +14,7 @@ from assistant.answer import Answer, Citation, Passage, Question, Verdict
 from ui import failures, terminal
 from ui.context import shared
 from ui.errors import SomeFailed, UsageError
+from ui.options import checked_day
 
 if TYPE_CHECKING:
     from assistant.pipeline import SearchReport
@@ -25,7 +26,8 @@ Queries = Annotated[
     typer.Option(
         "--queries",
         metavar="FILE.jsonl",
-        help='Many questions: one {"_id", "text"} a line, answered in that order.',
+        help='Many questions: one {"_id", "text"} a line, answered in that order; "as_of" may be '
+        "there, too.",
     ),
 ]
 In = Annotated[
@@ -34,6 +36,10 @@ In = Annotated[
         "--collection", metavar="NAME", help="Only this collection; may be given several times."
     ),
 ]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="DATE", help="What was in force on that day, not today."),
+]
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON object a line to stdout, nothing else.")
 ]
@@ -41,10 +47,11 @@ Json = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question of the command line (`id` None) or of a file."""
+    """A question of the command line (`id` None) or of a file; `as_of` if its line names a day."""
 
     text: str
     id: str | None = None
+    as_of: str | None = None
 
     def labelled(self, result: dict[str, object]) -> dict[str, object]:
         """`result`, with the `_id` first if the question came from a file."""
@@ -56,13 +63,14 @@ def search(
     question: Text = None,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many passages.")] = 10,
     collection: In = None,
+    as_of: AsOf = None,
     queries: Queries = None,
     json: Json = False,
 ) -> None:
     """Find the passages nearest to a question, without a language model."""
     from ui import composition, show_answer
 
-    wanted = list(_wanted(question, queries))
+    wanted = list(_wanted(question, queries, as_of))
     for query in wanted:
         if not query.text.strip():
             raise UsageError("The question is empty: type what you want to find.")
@@ -70,22 +78,23 @@ def search(
         for query in wanted:
             report = assistant.search(_question(query, collection), k)
             if json:
-                terminal.say_json(query.labelled(search_json(query.text, report)))
+                terminal.say_json(query.labelled(search_json(query.text, report, query.as_of)))
             else:
-                show_answer.passages(terminal.out(), query.text, report.passages)
+                show_answer.passages(terminal.out(), query.text, report.passages, query.as_of)
 
 
 def ask(
     context: typer.Context,
     question: Text = None,
     collection: In = None,
+    as_of: AsOf = None,
     queries: Queries = None,
     json: Json = False,
 ) -> None:
     """Answer a question from the documents, with the exact place for every statement."""
     from ui import composition
 
-    wanted = list(_wanted(question, queries))
+    wanted = list(_wanted(question, queries, as_of))
     not_answered = 0
     with composition.assistant(shared(context).home) as assistant:
         for query in wanted:
@@ -130,16 +139,21 @@ def _question(query: Query, collections: list[str] | None) -> Question:
     from ui import composition
 
     narrowed = frozenset(collections) if collections else None
-    return Question(query.text, composition.terminal_asker(), collections=narrowed)
+    return Question(
+        query.text, composition.terminal_asker(), collections=narrowed, as_of=query.as_of
+    )
 
 
-def _wanted(question: str | None, queries: Path | None) -> Iterator[Query]:
+def _wanted(question: str | None, queries: Path | None, as_of: str | None) -> Iterator[Query]:
+    """The questions; `as_of` holds for those whose line names no day of its own."""
+    day = None if as_of is None else checked_day(as_of)
     if (question is None) == (queries is None):
         raise UsageError("Give either one question or --queries FILE.jsonl.")
     if question is not None:
-        yield Query(question)
+        yield Query(question, as_of=day)
     if queries is not None:
-        yield from read_queries(queries)
+        for query in read_queries(queries):
+            yield query if query.as_of is not None else replace(query, as_of=day)
 
 
 def read_queries(path: Path) -> Iterator[Query]:
@@ -162,14 +176,26 @@ def read_queries(path: Path) -> Iterator[Query]:
         text = value.get("text") if isinstance(value, dict) else None
         if not isinstance(text, str) or not isinstance(value.get("_id"), (str, int)):
             raise UsageError(f'Line {number} of {path} needs "_id" and "text"; add them.')
-        yield Query(text, str(value["_id"]))
+        yield Query(text, str(value["_id"]), _day_of(value.get("as_of"), number, path))
 
 
-def search_json(question: str, report: SearchReport) -> dict[str, object]:
+def _day_of(value: object, number: int, path: Path) -> str | None:
+    if value is None:
+        return None
+    try:
+        return checked_day(value if isinstance(value, str) else repr(value))
+    except UsageError as error:
+        raise UsageError(
+            f'Line {number} of {path} has an "as_of" that is not a day; write it as 2025-06-30.'
+        ) from error
+
+
+def search_json(question: str, report: SearchReport, as_of: str | None = None) -> dict[str, object]:
     """What `search --json` prints. The keys are an interface."""
     keys = ("rank", "score", "document", "source", "page", "chunk", "start", "end", "text")
     hits = [_with_warning(keys, hit) for hit in report.passages]
-    return {"question": question, "hits": hits, "timings": dict(report.timings)}
+    day = {} if as_of is None else {"as_of": as_of}
+    return {"question": question, **day, "hits": hits, "timings": dict(report.timings)}
 
 
 def answer_json(answer: Answer) -> dict[str, object]:
@@ -178,6 +204,7 @@ def answer_json(answer: Answer) -> dict[str, object]:
     return {
         "verdict": answer.verdict.value,
         "text": answer.text,
+        **({"as_of": answer.as_of} if answer.as_of else {}),
         "citations": [_with_warning(keys, citation) for citation in answer.citations],
         "model": answer.model,
         "record": answer.record,
@@ -186,6 +213,8 @@ def answer_json(answer: Answer) -> dict[str, object]:
 
 
 def _with_warning(keys: Sequence[str], what: Citation | Passage) -> dict[str, object]:
-    """These fields of `what`; and its warning, if there is one."""
+    """These fields of `what`, and of its warning and of when it is in force what there is."""
     found = {key: getattr(what, key) for key in keys}
-    return {**found, "warning": what.warning} if what.warning else found
+    if what.warning:
+        found["warning"] = what.warning
+    return {**found, **{key: value for key, value in asdict(what.force).items() if value}}

@@ -112,7 +112,8 @@ def status(context: typer.Context, json: Json = False) -> None:
     from ui import composition, show_ingest
 
     with composition.ingestor(shared(context).home) as ingestor:
-        found = ingestor.status().collections
+        stands = ingestor.status()
+        found = stands.collections
         failed = [
             state
             for each in found
@@ -127,9 +128,9 @@ def status(context: typer.Context, json: Json = False) -> None:
             for document in ingestor.list(each.name)
         ]
     if json:
-        terminal.say_json(show_ingest.status_json(found, failed, documents))
+        terminal.say_json(show_ingest.status_json(found, failed, documents, stands.catching_up))
     else:
-        show_ingest.status(terminal.out(), found, failed)
+        show_ingest.status(terminal.out(), found, failed, stands.catching_up)
         show_ingest.warnings(terminal.out(), documents)
 
 

@@ -27,6 +27,12 @@ class SomeFailed(UiError):
     exit_code = 4
 
 
+class FloorMissed(UiError):
+    """What was measured is below what a gate demands; the figures have been shown already."""
+
+    exit_code = 5
+
+
 class PortTaken(UiError):
     """Another program listens where the chat should."""
 

@@ -15,6 +15,7 @@ UNEXPECTED = 1
 USAGE = 2
 CONFIGURATION = 3
 SOME_FAILED = 4
+FLOOR_MISSED = 5
 INDEX_UNAVAILABLE = 6
 AUDIT_LOG = 7
 INTERRUPTED = 130
@@ -25,6 +26,7 @@ EXIT_CODES = {
     USAGE: "the command line or the question cannot be taken as it is",
     CONFIGURATION: "a setting, model file or folder must be corrected first",
     SOME_FAILED: "some files failed; the others were done",
+    FLOOR_MISSED: "a measured figure is below the floor that was demanded",
     INDEX_UNAVAILABLE: "the index cannot be opened or belongs to another embedder",
     AUDIT_LOG: "the audit log is unavailable, or was tampered with",
     INTERRUPTED: "interrupted with Ctrl+C",

@@ -21,10 +21,13 @@ POLL_SECONDS = 0.1  # how soon Stop is noticed
 HISTORY_SENT = 6  # earlier turns that a follow-up may lean on
 
 
-def converse(assistant: Answers, session: Session, text: str) -> Iterator[View]:
+def converse(
+    assistant: Answers, session: Session, text: str, as_of: str | None = None
+) -> Iterator[View]:
     """The views of a new turn, the last one finished. Raises nothing but what ends the process.
 
-    A second question while one runs in the same session is answered with a sentence.
+    `as_of` is the day (ISO 8601) that the question is about, None for today. A second question
+    while one runs in the same session is answered with a sentence.
     """
     conversation = session.conversation
     if not conversation.busy.acquire(blocking=False):
@@ -33,7 +36,7 @@ def converse(assistant: Answers, session: Session, text: str) -> Iterator[View]:
     try:
         begun = View(conversation.begin(), text)
         yield begun
-        for view in _views(assistant, session.asker, conversation, begun):
+        for view in _views(assistant, session.asker, conversation, begun, as_of):
             conversation.places |= turn.places(view)
             if view.answer is not None:
                 conversation.finish(text, view.answer, render.turn(view))
@@ -44,11 +47,16 @@ def converse(assistant: Answers, session: Session, text: str) -> Iterator[View]:
 
 
 def _views(
-    assistant: Answers, asker: Asker, conversation: Conversation, view: View
+    assistant: Answers,
+    asker: Asker,
+    conversation: Conversation,
+    view: View,
+    as_of: str | None,
 ) -> Generator[View, None, None]:
     history = tuple(conversation.history[-HISTORY_SENT:])
     stop = conversation.stop
-    steps = _started(assistant, Question(view.question, asker, history), stop)
+    question = Question(view.question, asker, history, as_of=as_of)
+    steps = _started(assistant, question, stop)
     while not view.done:
         if stop.is_set():
             yield turn.stopped(view)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated
 
 import typer
@@ -25,3 +26,14 @@ def checked_collection(collection: str) -> str:
             "digits, dots, dashes and underscores, the first a letter or digit."
         )
     return collection
+
+
+def checked_day(text: str) -> str:
+    """A day as ISO 8601 writes it. Raises UsageError."""
+    try:
+        day = date.fromisoformat(text.strip()).isoformat()
+    except ValueError:
+        day = ""
+    if day != text.strip() or not day:
+        raise UsageError(f"{text!r} is not a day; write it as 2025-06-30.")
+    return day

@@ -1,27 +1,66 @@
-"""A cited place, ready for the page: the document's page as an image with boxes, or its text."""
+"""A cited place, ready for the page: the document's page as an image with boxes, or its text.
+
+Whoever opens a place reads it now: the assistant is asked each time, which checks what the reader
+may see and records it. Only the picture that belongs to such a look is fetched in a second request,
+and so is kept for a few seconds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from assistant.answer import Citation, Passage
 from assistant.pages import PageView
 from ui import render
 from ui.ports import Pages
-from ui.web_session import Session
+from ui.web_session import Look, Session
 
-KEPT_VIEWS = 12  # page images that a session keeps in memory, so that one look is one record
+PICTURE_SECONDS = 10.0  # a browser asks for the picture as soon as it has read what to draw
+KEPT_LOOKS = 12  # of one session: several windows may open places at once
+
+Clock = Callable[[], float]  # monotonic seconds
 
 
-def opened(pages: Pages, session: Session, key: str, what: Citation | Passage) -> PageView:
-    """The page of a place, from the session's memory or from the assistant, which records it."""
-    views = session.conversation.views
-    if key not in views:
-        while len(views) >= KEPT_VIEWS:
-            del views[next(iter(views))]
-        span = (what.start, what.end)
-        views[key] = pages.page_view(session.asker, what.document, what.page, (span,))
-    return views[key]
+def opened(
+    pages: Pages,
+    session: Session,
+    key: str,
+    what: Citation | Passage,
+    clock: Clock = time.monotonic,
+) -> PageView:
+    """The page of a place as the assistant gives it now, and records it.
+
+    Raises what `Pages.page_view` does, and then no picture of the place is left to be fetched.
+    """
+    looks = session.conversation.looks
+    span = (what.start, what.end)
+    try:
+        view = pages.page_view(session.asker, what.document, what.page, (span,))
+    except BaseException:
+        looks.pop(key, None)
+        raise
+    looks[key] = Look(view, clock())
+    _forget(looks, clock())
+    return view
+
+
+def picture(session: Session, key: str, clock: Clock = time.monotonic) -> bytes | None:
+    """The picture of a place of this conversation that was opened a moment ago, else None."""
+    conversation = session.conversation
+    _forget(conversation.looks, clock())
+    look = conversation.looks.get(key)
+    if look is None or key not in conversation.places:
+        return None
+    return look.view.image
+
+
+def _forget(looks: dict[str, Look], now: float) -> None:
+    """Drop looks that are too old, and the oldest if there are too many."""
+    newest_first = sorted(looks.items(), key=lambda item: item[1].at, reverse=True)
+    for place, (key, look) in enumerate(newest_first):
+        if place >= KEPT_LOOKS or now - look.at > PICTURE_SECONDS:
+            looks.pop(key, None)
 
 
 def as_json(key: str, what: Citation | Passage, view: PageView) -> dict[str, object]:

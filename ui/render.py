@@ -89,7 +89,8 @@ def turn(view: View) -> str:
 
 def _finished(view: View, answer: Answer) -> list[str]:
     words, kind = VERDICTS[answer.verdict]
-    parts = [f'<p class="verdict v-{kind}">{words}</p>']
+    then = f' <span class="then">as of {flat(answer.as_of)}</span>' if answer.as_of else ""
+    parts = [f'<p class="verdict v-{kind}">{words}{then}</p>']
     if answer.sentences:
         parts.append(_sentences(view, answer.sentences, answer.verdict is Verdict.QUOTED))
     elif answer.verdict is not Verdict.FAILED and answer.text:

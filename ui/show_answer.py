@@ -56,7 +56,7 @@ def answer(console: Console, given: Answer) -> None:
     """The verdict, the sentences with their marks, and where each comes from."""
     words, _ = VERDICTS[given.verdict]
     console.print()
-    console.print(Text(words, style=STYLES[given.verdict]))
+    console.print(Text(words, style=STYLES[given.verdict]).append(_then(given.as_of), "dim"))
     if given.sentences:
         console.print(Padding(_sentences(given.sentences), (1, 0)))
     elif given.text:
@@ -108,10 +108,16 @@ def _footer(given: Answer) -> str:
     return " · ".join(fact for fact in facts if fact)
 
 
-def passages(console: Console, question: str, found: Sequence[Passage]) -> None:
+def _then(as_of: str | None) -> str:
+    return f", as of {as_of}" if as_of else ""
+
+
+def passages(
+    console: Console, question: str, found: Sequence[Passage], as_of: str | None = None
+) -> None:
     """What a search found, best first."""
     console.print()
-    console.print(Text(visible(question), style="bold"))
+    console.print(Text(visible(question), style="bold").append(_then(as_of), "dim"))
     if not found:
         console.print(Text("Nothing was found in the documents that you may read.", style="yellow"))
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -19,6 +19,26 @@ from ui.terminal import visible
 if TYPE_CHECKING:
     from ingest.progress import FailedSource, Summary
     from ingest.progress import Progress as Report
+
+
+class CatchUpLine(Protocol):
+    """A search view that a process is bringing up to date. Counts are of chunks."""
+
+    @property
+    def view(self) -> str: ...
+    @property
+    def shelf(self) -> str: ...
+    @property
+    def collection(self) -> str: ...
+    @property
+    def done(self) -> int: ...
+    @property
+    def total(self) -> int: ...
+    @property
+    def since(self) -> str: ...
+    @property
+    def process(self) -> int: ...
+
 
 FAILURES_SHOWN = 50
 WIDE = 120  # columns from which titles are shown beside sources
@@ -188,8 +208,12 @@ def status_json(
     found: Sequence[CollectionCounts],
     failed: Sequence[FailedLine],
     documents: Sequence[DocumentLine] = (),
+    catching_up: Sequence[CatchUpLine] = (),
 ) -> dict[str, object]:
-    """What `ingest status --json` prints; a lag is how many changes a search view is behind."""
+    """What `ingest status --json` prints; a lag is how many changes a search view is behind.
+
+    `catching_up` says which views a process is bringing up to date, and how many chunks are done.
+    """
     counts = ("documents", "superseded", "pages", "chunks")
     troubles = ("failed_sources", "quarantined", "incomplete")
     keys = ("name", *counts, *troubles, "lexical_lag", "chroma_lag")
@@ -218,13 +242,42 @@ def status_json(
             }
             for document in documents
         ],
+        "catching_up": [
+            {
+                "collection": each.collection,
+                "view": each.view,
+                "shelf": str(each.shelf),
+                "done": each.done,
+                "total": each.total,
+                "since": each.since,
+                "process": each.process,
+            }
+            for each in catching_up
+        ],
     }
 
 
+def catching_up(console: Console, found: Sequence[CatchUpLine]) -> None:
+    """One line for each search view that is being brought up to date."""
+    for each in found:
+        share = 100 * min(each.done, each.total) // max(each.total, 1)
+        past = " of past documents" if str(each.shelf) == "past" else ""
+        console.print(
+            f"Catching up: {each.view}{past} of {visible(each.collection)}, {share} % "
+            f"({each.done:,} of {each.total:,} chunks) since {each.since}, "
+            f"by process {each.process}.",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
 def status(
-    console: Console, found: Sequence[CollectionCounts], failed: Sequence[FailedLine]
+    console: Console,
+    found: Sequence[CollectionCounts],
+    failed: Sequence[FailedLine],
+    views: Sequence[CatchUpLine] = (),
 ) -> None:
-    """Counts by collection, then what failed."""
+    """Counts by collection, then views that lag and are being caught up, then what failed."""
     if not found:
         console.print("Nothing is ingested yet; begin with `cloister ingest add FOLDER`.")
         return
@@ -248,6 +301,7 @@ def status(
             Text(visible(", ".join(sorted(each.groups)))),
         )
     console.print(table)
+    catching_up(console, views)
     for state in failed:
         held = (
             f" (in quarantine after {state.attempts} attempts)"

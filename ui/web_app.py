@@ -19,8 +19,7 @@ from fastapi import FastAPI, Request
 from fastapi.telemetry import TelemetryConfig
 from starlette.responses import JSONResponse, Response
 
-from assistant.answer import Asker, Citation, Passage
-from assistant.pages import PageView
+from assistant.answer import Asker
 from audit.record import Actor, Event
 from ui import chat_page, failures, place, web_pages
 from ui.ports import Assistant
@@ -148,32 +147,26 @@ def _add_sign_in(app: FastAPI, chat: Chat) -> None:
 
 
 def _add_places(app: FastAPI, chat: Chat) -> None:
-    def opened(request: Request, key: str) -> tuple[Citation | Passage, PageView] | None:
+    @app.get("/cloister/place/{key}")
+    def show(request: Request, key: str) -> Response:
         session = chat.session(request)
         found = session.conversation.places.get(key) if session else None
         if session is None or found is None:
-            return None
-        return found, place.opened(chat.assistant, session, key, found)
-
-    @app.get("/cloister/place/{key}")
-    def show(request: Request, key: str) -> Response:
-        try:
-            found = opened(request, key)
-        except Exception as error:  # noqa: BLE001 - said in one sentence beside the conversation
-            return JSONResponse({"sentence": failures.describe(error).sentence}, status_code=409)
-        if found is None:
             return JSONResponse(
                 {"sentence": "This conversation was ended; ask again to see the page."},
                 status_code=404,
             )
-        return JSONResponse(place.as_json(key, *found))
+        try:
+            view = place.opened(chat.assistant, session, key, found)
+        except Exception as error:  # noqa: BLE001 - said in one sentence beside the conversation
+            return JSONResponse({"sentence": failures.describe(error).sentence}, status_code=409)
+        return JSONResponse(place.as_json(key, found, view))
 
     @app.get("/cloister/place/{key}/page.png")
     def image(request: Request, key: str) -> Response:
-        found = opened(request, key)
-        if found is None or not found[1].image:
-            return Response(status_code=404)
-        return Response(found[1].image, media_type="image/png")
+        session = chat.session(request)
+        png = place.picture(session, key) if session else None
+        return Response(png, media_type="image/png") if png else Response(status_code=404)
 
     @app.get("/cloister/{name}")
     def asset(name: str) -> Response:

@@ -29,6 +29,14 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A page as it was opened at `at` (monotonic seconds)."""
+
+    view: PageView
+    at: float
+
+
 @dataclass
 class Conversation:
     """One browser session's conversation, on the server: the browser never names a document.
@@ -39,7 +47,7 @@ class Conversation:
     turns: int = 0
     history: list[Turn] = field(default_factory=list)
     places: dict[str, Citation | Passage] = field(default_factory=dict)
-    views: dict[str, PageView] = field(default_factory=dict)  # pages looked at lately
+    looks: dict[str, Look] = field(default_factory=dict)  # whose pictures may be fetched still
     shown: list[str] = field(default_factory=list)  # finished turns as HTML
     stop: threading.Event = field(default_factory=threading.Event)
     busy: threading.Lock = field(default_factory=threading.Lock)
@@ -61,7 +69,7 @@ class Conversation:
     def clear(self) -> None:
         """A new conversation; turn numbers go on, so that an old chip never opens a new place."""
         self.stop.set()
-        self.history, self.places, self.views, self.shown = [], {}, {}, []
+        self.history, self.places, self.looks, self.shown = [], {}, {}, []
 
 
 @dataclass

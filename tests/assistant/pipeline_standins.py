@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from assistant.answer import Asker, Question, Turn
@@ -15,6 +15,7 @@ from assistant.terms import keys
 from audit.errors import AuditError
 from audit.record import Event, Record
 from index.document import Chunk, Document, Hit, Page, Scope, Status
+from index.effective import Standing
 from index.errors import NotFound
 from index.records import SearchResult
 from tests.index.standins import HashEmbedder
@@ -58,6 +59,8 @@ class MemoryLibrary:
         self.embedder = HashEmbedder(64)
         self.grants = dict(grants or {"default": frozenset({"local"})})
         self.closed = False
+        self.days: list[str | None] = []  # that were asked about
+        self.standing: dict[str, Standing] = {}  # by source; else a document's status decides
         self.docs: dict[str, Document] = {}
         self.texts: dict[tuple[str, int], Page] = {}
         for place, (title, text) in texts.items():
@@ -70,13 +73,16 @@ class MemoryLibrary:
     def scope(self, groups: frozenset[str]) -> Scope:
         return Scope(frozenset(name for name, who in self.grants.items() if who & groups))
 
-    def search(self, question: str, scope: Scope, k: int = 10) -> SearchResult:
+    def search(
+        self, question: str, scope: Scope, k: int = 10, *, day: str | None = None
+    ) -> SearchResult:
+        self.days.append(day)
         wanted = keys(question)
         query = self.embedder.embed_query(question)
         scored: list[tuple[float, float, Chunk, Document]] = []
         for (document_id, number), page in self.texts.items():
             about = self.docs[document_id]
-            if not scope.allows(about.collection) or about.status is not Status.CURRENT:
+            if not scope.allows(about.collection) or not self._standing(about).in_force:
                 continue
             chunk = Chunk(
                 hashlib.sha256(f"{document_id}{number}".encode()).hexdigest()[:32],
@@ -91,6 +97,19 @@ class MemoryLibrary:
             for rank, (shared, dense, chunk, about) in enumerate(scored[:k], start=1)
         )
         return SearchResult(hits, 7, {"total": 0.001}, "exact")
+
+    def standings(
+        self, documents: Iterable[Document], scope: Scope, day: str
+    ) -> dict[tuple[str, str], Standing]:
+        return {
+            (each.collection, each.id): self._standing(self.docs[each.id])
+            for each in documents
+            if each.id in self.docs and scope.allows(each.collection)
+        }
+
+    def _standing(self, document: Document) -> Standing:
+        plain = Standing(in_force=document.status is Status.CURRENT)
+        return self.standing.get(document.source, plain)
 
     def page(self, document_id: str, number: int, scope: Scope) -> Page:
         self.document(document_id, scope)

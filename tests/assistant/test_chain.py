@@ -51,6 +51,8 @@ def test_passages_become_documents_with_what_a_citation_needs() -> None:
         "end": 83,
         "rank": 1,
         "score": 0.9,
+        "warning": "",
+        "superseded": False,
     }
     assert CloisterRetriever(search=search).invoke("the secret?") == []
 

@@ -1,63 +1,144 @@
-"""Reading a judged set and scoring a search over it."""
+"""Asking judged questions and turning what was found into figures."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from assistant.errors import EvaluationSetUnusable
-from assistant.evaluate import evaluate_retrieval, read_beir
-
-
-def beir(folder: Path, judgements: str = "q1\ta\t1\nq2\tb\t1\nq2\tc\t1\n") -> Path:
-    (folder / "qrels").mkdir(parents=True)
-    (folder / "corpus.jsonl").write_text('{"_id": "a", "title": "", "text": "one"}\n')
-    queries = [
-        {"_id": "q1", "text": "first"},
-        {"_id": "q2", "text": "second"},
-        {"_id": "q3", "text": "x"},
-    ]
-    (folder / "queries.jsonl").write_text("".join(json.dumps(q) + "\n" for q in queries))
-    (folder / "qrels" / "dev.tsv").write_text("query-id\tcorpus-id\tscore\n" + judgements)
-    return folder
-
-
-def test_only_judged_questions_are_asked_and_a_record_counts_once(tmp_path: Path) -> None:
-    judged = read_beir(beir(tmp_path / "set"), "dev")
-    asked: list[str] = []
-
-    def search(question: str, k: int) -> list[str]:
-        asked.append(question)
-        return {"first": ["z", "z", "a"], "second": ["b", "y"]}[question]
-
-    report = evaluate_retrieval(judged, search, 10)
-    assert asked == ["first", "second"]
-    assert report.questions == 2
-    assert report.recall == pytest.approx((1.0 + 0.5) / 2)
-    assert report.average_precision == pytest.approx((1 / 2 + 1 / 2) / 2)
-
-
-@pytest.mark.parametrize("missing", ["corpus.jsonl", "queries.jsonl", "qrels/dev.tsv"])
-def test_a_missing_file_is_named(tmp_path: Path, missing: str) -> None:
-    folder = beir(tmp_path / "set")
-    (folder / missing).unlink()
-    with pytest.raises(EvaluationSetUnusable, match=missing):
-        read_beir(folder, "dev")
-
-
-@pytest.mark.parametrize(
-    ("judgements", "words"),
-    [("q1 a 1\n", "line 2"), ("q9\ta\t1\n", "question q9"), ("q1\ta\tmany\n", "line 2")],
+from assistant.evaluate import (
+    CURVE,
+    Floor,
+    Outcome,
+    Run,
+    Wanted,
+    ask_all,
+    levels_of,
+    missed,
+    scores,
+    summarize,
 )
-def test_a_bad_judgement_is_named(tmp_path: Path, judgements: str, words: str) -> None:
-    with pytest.raises(EvaluationSetUnusable, match=words):
-        read_beir(beir(tmp_path / "set", judgements), "dev")
+from assistant.judged import JudgedQuestion, JudgedSet, Kind
+from assistant.ranking import Level, Names, Place, names_of
+
+QUESTIONS = (
+    JudgedQuestion("q1", "first", {"a#2": 1}),
+    JudgedQuestion("q2", "second", {"b#1": 1, "c": 1}),
+    JudgedQuestion("q3", "third", {"c": 1}),
+)
 
 
-def test_a_bad_query_line_is_named(tmp_path: Path) -> None:
-    folder = beir(tmp_path / "set")
-    (folder / "queries.jsonl").write_text("not json\n")
-    with pytest.raises(EvaluationSetUnusable, match="line 1"):
-        read_beir(folder, "dev")
+def names(kind: Kind = Kind.HOME) -> Names:
+    return names_of(JudgedSet("set", kind, "dev", QUESTIONS, "digest"), [])
+
+
+def places(*found: tuple[str, int]) -> list[Place]:
+    return [Place("default", name, name, page, 1 - n / 100) for n, (name, page) in enumerate(found)]
+
+
+FOUND = {
+    "first": places(("z", 1), ("z", 1), ("a", 2)),
+    "second": places(("b", 1), ("y", 1)),
+    "third": places(("x", 1), ("c", 1)),
+}
+
+
+def searching(
+    asked: list[tuple[str, int]], found: dict[str, list[Place]] | None = None
+) -> Callable[[JudgedQuestion, int], Sequence[Place]]:
+    def search(question: JudgedQuestion, k: int) -> Sequence[Place]:
+        asked.append((question.text, k))
+        return (found or FOUND)[question.text][:k]
+
+    return search
+
+
+def run(name: str = "home", found: dict[str, list[Place]] | None = None) -> Run:
+    outcomes = ask_all(QUESTIONS, searching([], found), names(), Wanted(10))
+    return Run(name, {}, "embedder", outcomes)
+
+
+def test_every_question_is_asked_once_in_order_when_the_index_has_no_more() -> None:
+    asked: list[tuple[str, int]] = []
+    done: list[int] = []
+    ask_all(QUESTIONS, searching(asked), names(), Wanted(10), done.append)
+    assert [text for text, _ in asked] == ["first", "second", "third"]
+    assert done == [1, 2, 3]
+
+
+def test_pages_and_documents_are_scored_apart() -> None:
+    (summary,) = summarize([run()], Wanted(10))
+    means = summary.means
+    assert means["recall@10"].value == 1.0
+    assert means["recall@10"].count == 2  # the third question has no page as its gold
+    assert means["mrr@10"].value == pytest.approx((1 / 2 + 1) / 2)
+    assert means["document_recall@10"].count == 3
+    assert means["document_recall@10"].value == pytest.approx((1 + 1 / 2 + 1) / 3)
+    assert means["document_success@10"].value == 1.0
+    assert [mean.value for mean in summary.curves[Level.PAGE][:3]] == [0.5, 1.0, 1.0]
+    assert len(summary.curves[Level.DOCUMENT]) == CURVE
+
+
+def test_records_are_scored_as_the_main_level() -> None:
+    questions = [JudgedQuestion("q", "first", {"a": 1})]
+    outcomes = ask_all(questions, searching([]), names(Kind.BEIR), Wanted(10))
+    assert levels_of(each.gold for each in outcomes) == (Level.DOCUMENT,)
+    (summary,) = summarize([Run("home", {}, "", outcomes)], Wanted(10))
+    assert set(summary.means) == {f"{m}@10" for m in ("recall", "map", "ndcg", "mrr", "success")}
+    assert summary.means["map@10"].value == 0.5  # one document in two hits counts once
+
+
+def test_more_hits_are_asked_for_when_they_lie_in_few_places() -> None:
+    asked: list[tuple[str, int]] = []
+    many = places(*[("a", 1)] * 60, ("b", 1), ("c", 1))
+    found = {"first": many, "second": many, "third": many}
+    (outcome,) = ask_all(QUESTIONS[:1], searching(asked, found), names(), Wanted(10))
+    assert [k for _, k in asked] == [40, 80]
+    assert outcome.ids(Level.DOCUMENT) == ["a", "b", "c"]
+    assert [each.hit for each in outcome.ranking[Level.DOCUMENT]] == [1, 61, 62]
+
+
+def test_what_the_first_search_gave_keeps_its_place() -> None:
+    """A search for more hits may order them otherwise; the measured ranking is the first one."""
+    first, more = places(*[("a", 1)] * 40), places(("b", 1), *[("a", 1)] * 60)
+    found = {40: first, 80: more}
+    (outcome,) = ask_all(QUESTIONS[:1], lambda question, k: found.get(k, more), names(), Wanted(10))
+    assert outcome.ids(Level.DOCUMENT) == ["a", "b"]
+
+
+def test_a_single_measure_can_be_wanted_besides() -> None:
+    wanted = Wanted(10, ("recall@1", "document_recall@30", "recall@10"))
+    assert (wanted.deepest, wanted.ids) == (30, 30)
+    named = wanted.names((Level.PAGE, Level.DOCUMENT))
+    assert named[-2:] == ["recall@1", "document_recall@30"]
+    assert len(named) == len(set(named)) == 12
+    assert "document_recall@30" not in wanted.names((Level.DOCUMENT,))
+    assert scores(run().outcomes[0], ["recall@1", "recall@2"], (Level.PAGE,)) == [0.0, 1.0]
+
+
+def test_differences_are_to_the_first_configuration() -> None:
+    worse = dict(FOUND, first=places(("z", 1)))
+    first, second = summarize([run("one"), run("two", worse)], Wanted(10))
+    assert first.differences == {}
+    assert second.differences["recall@10"].value == -0.5
+    assert second.differences["document_recall@10"].value == pytest.approx(-1 / 3)
+    assert second.differences["recall@10"].p == 1.0  # one question says nothing
+
+
+def test_latencies_are_those_of_the_searches() -> None:
+    slow = [
+        Outcome(each.question, each.gold, each.ranking, seconds)
+        for each, seconds in zip(run().outcomes, (0.01, 0.02, 0.09), strict=True)
+    ]
+    (summary,) = summarize([Run("home", {}, "", tuple(slow))], Wanted(10))
+    assert (summary.latency_p50, summary.latency_p95) == (0.02, 0.09)
+
+
+def test_a_floor_names_what_was_measured_and_what_it_lacks() -> None:
+    summaries = summarize([run("one"), run("two", dict(FOUND, first=[]))], Wanted(10))
+    floors = [Floor("recall@10", 1.0), Floor("document_recall@10", 5 / 6, "one")]
+    (clause,) = missed(floors, summaries)
+    assert clause.startswith("recall@10 of two is 0.5000 and the floor 1; it lacks 0.5,")
+    assert "as much as 1 of the 2 questions" in clause
+    assert missed([Floor("recall@10", 1.0, "one")], summaries) == []
+    assert len(missed([Floor("mrr@10", 0.9)], summaries)) == 2

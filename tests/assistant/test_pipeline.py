@@ -11,6 +11,7 @@ from assistant.errors import ModelAltered, ModelFailed
 from assistant.model import ModelInfo, Sampling
 from audit.errors import AuditError
 from index.document import Page, Status
+from index.effective import Standing, today
 from index.errors import HomeUnavailable, NotFound
 from tests.assistant.pipeline_standins import (
     ANNA,
@@ -320,7 +321,7 @@ def test_a_page_that_changed_after_the_search_is_not_cited() -> None:
 
 def test_an_index_that_fails_is_recorded_and_told() -> None:
     class Broken(MemoryLibrary):
-        def search(self, question, scope, k=10):  # type: ignore[no-untyped-def]
+        def search(self, question, scope, k=10, *, day=None):  # type: ignore[no-untyped-def]
             raise HomeUnavailable("/home", "gone")
 
     log = MemoryLog()
@@ -458,3 +459,51 @@ def test_a_model_that_is_busy_or_dead_at_once_still_gives_the_quotation() -> Non
     made = assistant(Dead([])).ask(question(ASK))
     assert made.verdict is Verdict.QUOTED
     assert "could not start" in made.explanation
+
+
+def test_the_day_that_a_question_names_is_searched_recorded_and_said() -> None:
+    shelf, log = library(), MemoryLog()
+    new = shelf.docs[next(iter(shelf.docs))]
+    for document in shelf.docs.values():
+        shelf.docs[document.id] = replace(document, status=Status.SUPERSEDED)
+        shelf.standing[document.source] = Standing(True, "2025-07-01", new)
+    asked = replace(question(ASK), as_of="2025-06-30")
+    answer = assistant(ScriptedModel([TRUE]), log, shelf).ask(asked)
+    assert answer.verdict is Verdict.ANSWERED
+    assert answer.as_of == "2025-06-30"
+    assert set(shelf.days) == {"2025-06-30"}
+    (citation,) = answer.citations
+    assert citation.warning.startswith("This version was superseded on 2025-07-01 by ")
+    assert citation.force.superseded
+    assert citation.force.superseded_by == new.source
+    assert log.last("question.received").fields["as_of"] == "2025-06-30"
+    assert log.last("answer.released").fields["day"] == "2025-06-30"
+    report = assistant(ScriptedModel([TRUE]), log, shelf).search(asked)
+    assert {each.warning for each in report.passages} >= {citation.warning}
+    assert log.last("search.received").fields["as_of"] == "2025-06-30"
+
+
+def test_without_a_day_nothing_of_it_is_in_the_question_and_the_answer_has_todays() -> None:
+    shelf, log = library(), MemoryLog()
+    assert assistant(ScriptedModel([TRUE]), log, shelf).ask(question(ASK)).as_of == ""
+    assert "as_of" not in log.last("question.received").fields
+    assert log.last("answer.released").fields["day"] == today()
+
+
+def test_what_ceases_to_be_in_force_while_the_model_writes_is_not_answered_from() -> None:
+    shelf = library()
+
+    def say(system: str, user: str) -> str:
+        for document in shelf.docs.values():
+            shelf.standing[document.source] = Standing(in_force=False)
+        return TRUE
+
+    answer = assistant(ScriptedModel(say), None, shelf).ask(question(ASK))
+    assert answer.verdict is Verdict.FAILED
+    assert answer.citations == ()
+
+
+def test_what_is_no_day_is_no_question() -> None:
+    for text in ("2025-02-30", "20250630", "yesterday", ""):
+        with pytest.raises(ValueError, match=r".+"):
+            Question(ASK, ANNA, as_of=text)

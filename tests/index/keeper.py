@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from index import upkeep, views
+from index import nearest, replay, upkeep
 from tests.index.standins import new_document, small_index
 
 
@@ -19,7 +19,8 @@ def text_of(number: int) -> str:
 
 def main(home: Path, first: int) -> None:
     # So small that every round has something to do.
-    views._WASTE_LEAST = 3
+    replay.WASTE_LEAST = 3
+    nearest.LARGE = nearest.SMALL = 1
     upkeep._LOG_LINES = 3
     with small_index(home, view="chroma") as index:
         number = first

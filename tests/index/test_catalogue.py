@@ -158,6 +158,51 @@ def test_a_catalogue_of_format_2_is_used_on_as_if_it_had_always_been_so(home: Pa
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
 
 
+def test_a_catalogue_of_format_3_knows_what_stood_when(home: Path) -> None:
+    """Versions, a withdrawal and a claim of before, whether the log still tells of them or not."""
+    engine = sa.create_engine(f"sqlite:///{home / 'catalogue.db'}")
+    with engine.begin() as connection:
+        migrations.migrate(connection, upto=3)
+        connection.exec_driver_sql("INSERT INTO collections VALUES ('default')")
+        for key, source, version, status, declared, at in (
+            (1, "a.txt", 1, "superseded", "current", "2025-01-10"),
+            (2, "a.txt", 2, "superseded", "current", "2025-02-10"),
+            (3, "a.txt", 3, "current", "current", "2025-03-10"),
+            (4, "b.txt", 1, "withdrawn", "withdrawn", "2025-01-10"),
+            (5, "c.txt", 1, "withdrawn", "withdrawn", "2025-01-10"),
+            (6, "d.txt", 1, "draft", "draft", "2025-01-10"),
+        ):
+            connection.exec_driver_sql(
+                "INSERT INTO documents (key, id, collection, source, version, status, title,"
+                " media_type, pages, chunks, added_at, metadata, splitter, declared_status)"
+                " VALUES (?, ?, 'default', ?, ?, ?, '', 't', 0, 0, ?, '{}', '', ?)",
+                (key, f"{key:064}", source, version, status, f"{at}T12:00:00+00:00", declared),
+            )
+        for operation, key, at in (
+            ("add", 1, "2025-01-10"),
+            ("supersede", 2, "2025-03-09"),
+            ("withdraw", 4, "2025-04-01"),
+        ):
+            connection.exec_driver_sql(
+                "INSERT INTO changes (collection, operation, document_id, source, version, at)"
+                " VALUES ('default', ?, ?, '', 1, ?)",
+                (operation, f"{key:064}", f"{at}T12:00:00+00:00"),
+            )
+    engine.dispose()
+    with opened(home).read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+        found = {
+            row.document_key: (row.version, row.began_at[:10], row.ended_at and row.ended_at[:10])
+            for row in connection.execute(sa.select(schema.stays))
+        }
+    assert found == {
+        1: (1, "2025-01-10", "2025-02-10"),  # its line is gone: from the next version
+        2: (2, "2025-02-10", "2025-03-09"),
+        3: (3, "2025-03-10", None),
+        4: (1, "2025-01-10", "2025-04-01"),
+    }
+
+
 def test_an_interrupted_migration_leaves_the_old_format(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from index import nearest
 from index.document import Hit, Scope
 from index.errors import NotFound
 from index.store import Index
@@ -43,6 +44,8 @@ class Listener(threading.Thread):
     def run(self) -> None:
         assert self._writer.stdout is not None
         for line in self._writer.stdout:
+            if not line.endswith("\n"):  # killed in the middle of a word
+                return
             what, number, version = line.split()
             self.said.append((what, int(number), int(version)))
 
@@ -69,7 +72,11 @@ def whole(index: Index, hit: Hit) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("view", ["chroma", "exact"])
-def test_a_reader_sees_nothing_stale_and_nothing_half(home: Path, view: str) -> None:
+def test_a_reader_sees_nothing_stale_and_nothing_half(
+    home: Path, view: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nearest, "LARGE", 30)
+    monkeypatch.setattr(nearest, "SMALL", 20)
     with small_index(home, view=view) as index:
         writer = start(home, 0, 60)
         listener = Listener(writer)
@@ -126,8 +133,12 @@ def test_a_killed_writer_leaves_whole_documents_only(home: Path) -> None:
 
 
 @pytest.mark.slow
-def test_upkeep_that_is_killed_leaves_nothing_to_mend_by_hand(home: Path) -> None:
+def test_upkeep_that_is_killed_leaves_nothing_to_mend_by_hand(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After each kill: whole documents, views that catch up alone, and a purge that ends."""
+    monkeypatch.setattr(nearest, "LARGE", 1)
+    monkeypatch.setattr(nearest, "SMALL", 1)
     small_index(home, view="chroma").close()
     chance = random.Random(20_261_122)
     promised: set[int] = set()

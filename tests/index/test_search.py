@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from index import removing
+from index import nearest, removing
 from index.document import Scope
 from index.errors import HomeFull
 from index.records import Vector
@@ -84,17 +84,55 @@ def test_every_hit_has_a_cosine_and_scores_fall(index: Index) -> None:
     assert all(0.0 <= hit.score <= 1.0 for hit in hits)
 
 
+def _everything_in_chroma(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small a collection is."""
+    monkeypatch.setattr(nearest, "LARGE", 1)
+    monkeypatch.setattr(nearest, "SMALL", 1)
+
+
 def test_the_same_text_is_shown_once(index: Index) -> None:
     clause = "Records are kept for six years. " + " " * 128
     assert len(clause) == 160
     index.put(new_document(clause + "First contract.", "a.txt"))
     index.put(new_document(clause + "Second contract.", "b.txt"))
-    shown = [hit.chunk.text for hit in index.search("six years records", DEFAULT, 10).hits]
-    assert sorted(shown) == sorted({clause, "First contract.", "Second contract."})
+    shown = [hit.text for hit in index.search("six years records", DEFAULT, 10).hits]
+    assert sorted(shown) == sorted([clause + "First contract.", "Second contract."])
 
 
-def test_dropped_candidates_do_not_shorten_the_list(home: Path) -> None:
+def test_passages_beside_each_other_are_one_hit(index: Index) -> None:
+    first = "Records of every transfer are kept for six years. " + "x" * 110
+    index.put(new_document(first + "After six years records are destroyed.", "a.txt"))
+    (hit,) = index.search("records six years", DEFAULT, 10).hits
+    assert len(hit.joined) == 1
+    (document,) = index.documents(DEFAULT)
+    page = index.page(document.id, hit.chunk.page, DEFAULT)
+    assert hit.text == page.text[hit.start : hit.end]
+    assert (hit.start, hit.end) == (0, len(page.text))
+
+
+def test_the_document_that_a_question_names_comes_first(index: Index) -> None:
+    said = "The effective tax rate was {} per cent."
+    for firm, rate in (("Harrow", 21), ("Velmont", 24), ("Merrow", 19)):
+        index.put(new_document(said.format(rate), f"{firm}_2023.txt", title=f"{firm} 2023"))
+    for firm, rate in (("Velmont", "24"), ("Merrow", "19"), ("Harrow", "21")):
+        hits = index.search(f"What was the effective tax rate of {firm} in 2023?", DEFAULT, 3).hits
+        assert rate in hits[0].text
+        assert hits[0].score > hits[1].score
+
+
+def test_the_latest_of_the_documents_named_comes_first(index: Index) -> None:
+    for quarter in ("Q1", "Q3", "Q2"):
+        text = f"Sales were good. Report of {quarter}."
+        index.put(new_document(text, f"Harrow_2023_{quarter}.txt", title=f"Harrow 2023 {quarter}"))
+    hits = index.search("How were sales in Harrow's most recent report?", DEFAULT, 3).hits
+    assert hits[0].document.source == "Harrow_2023_Q3.txt"
+
+
+def test_dropped_candidates_do_not_shorten_the_list(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Chroma lags behind 60 removals: all it proposes at first is gone."""
+    _everything_in_chroma(monkeypatch)
     with small_index(home, view="chroma", candidates=10) as index:
         gone = [new_document(f"records kept six years, copy {n}", f"{n}.txt") for n in range(60)]
         index.put_many(gone)

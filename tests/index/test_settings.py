@@ -20,11 +20,11 @@ def test_defaults_need_no_file(home: Path) -> None:
 
 
 def test_the_file_is_read_and_a_variable_wins(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(home, "[index]\ncandidates = 50\ndense_weight = 0.25\n[ui]\nport = 1\n")
+    write(home, "[index]\ncandidates = 50\nreranker_candidates = 25\n[ui]\nport = 1\n")
     assert IndexSettings.load(home).candidates == 50
     monkeypatch.setenv("CLOISTER_INDEX_CANDIDATES", "60")
     settings = IndexSettings.load(home)
-    assert (settings.candidates, settings.dense_weight) == (60, 0.25)
+    assert (settings.candidates, settings.reranker_candidates) == (60, 25)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_the_file_is_read_and_a_variable_wins(home: Path, monkeypatch: pytest.Mo
     [
         ("[index]\ncandidate = 5\n", "candidate"),
         ("[indx]\n", "indx"),
-        ("[index]\ndense_weight = 2\n", "dense_weight"),
+        ("[index]\ndense_weight = 0.5\n", "dense_weight"),
         ("[index]\nvector_view = 'faiss'\n", "vector_view"),
         ("[index\n", "TOML"),
         ("index = 5\n", "index"),

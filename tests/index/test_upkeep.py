@@ -10,16 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from index import upkeep, views
+from index import nearest, replay, upkeep
 from index.chroma import ChromaVectors
 from index.document import Scope
 from index.errors import HomeFull, ViewDamaged
 from index.files import FileLock, remove_folder
+from index.lexical import LAYOUT
 from index.records import Operation
 from index.store import Index
 from tests.index.standins import LOCAL, new_document, small_index
 
 DEFAULT = Scope(frozenset({"default"}))
+
+
+@pytest.fixture(autouse=True)
+def _every_collection_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a few chunks are kept in Chroma."""
+    monkeypatch.setattr(nearest, "LARGE", 1)
+    monkeypatch.setattr(nearest, "SMALL", 1)
 
 
 def text_of(number: int) -> str:
@@ -69,7 +77,7 @@ def test_after_a_purge_no_byte_of_what_was_deleted_is_left(index: Index, home: P
     stray.write_text("marker0000word")
     (home / "tmp" / "blob-half").write_text("marker0001word")
     left = home / "views" / "lexical" / "default"
-    for name in ("layout-0", "layout-1.discarded"):
+    for name in ("layout-0", "layout-1", f"layout-{LAYOUT}.discarded"):
         (left / name).mkdir()
         (left / name / "x.store").write_text("marker0002word")
     settle(index)
@@ -173,7 +181,7 @@ def test_an_interrupted_purge_is_finished_by_whoever_comes_next(
 def test_compacting_rebuilds_wasteful_views_and_does_nothing_twice(
     index: Index, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views, "_WASTE_LEAST", 5)
+    monkeypatch.setattr(replay, "WASTE_LEAST", 5)
     index.ensure_collection("other", LOCAL)
     add(index, range(100, 110), "other")
     add(index, range(40))
@@ -224,7 +232,7 @@ def test_a_view_that_the_log_no_longer_reaches_is_filled_from_the_documents(
             assert exact.search("records", DEFAULT, 5).vectors_from == "exact"
             assert sources(exact) == {"6.txt", "7.txt"}
     remove_folder(home / "views" / "chroma")
-    remove_folder(home / "views" / "lexical" / "default" / "layout-1")
+    remove_folder(home / "views" / "lexical" / "default" / f"layout-{LAYOUT}")
     with small_index(home, view="chroma") as index:
         assert sources(index) == {"6.txt", "7.txt"}
         told: list[tuple[str, int]] = []
@@ -239,7 +247,7 @@ def test_half_a_filled_view_is_never_taken_for_the_whole(
     home: Path, which: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed in the middle of filling: what is there counts for nothing and is built again."""
-    monkeypatch.setattr(views, "_CHUNKS_AT_ONCE", 2)
+    monkeypatch.setattr(replay, "CHUNKS_AT_ONCE", 2)
     with small_index(home, view="chroma") as index:
         add(index, range(8))
         settle(index)
@@ -343,7 +351,7 @@ def test_a_lexical_view_that_another_process_writes_is_left_to_it(home: Path) ->
 def test_searching_goes_on_while_another_thread_fills_a_view(
     home: Path, which: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views, "_CHUNKS_AT_ONCE", 2)
+    monkeypatch.setattr(replay, "CHUNKS_AT_ONCE", 2)
     with small_index(home, view="chroma") as index:
         add(index, range(8))
         settle(index)

@@ -1,14 +1,15 @@
-"""One suite for all vector stores: Chroma, the exact one, and the stand-in."""
+"""The suite of all vector stores for Chroma, the exact one and the stand-in; what only Chroma does.
+
+The store on a server has a module of its own, `test_pgvector`.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,23 +18,15 @@ from index.chroma import ChromaVectors, drop_unused, open_chroma, stored_configu
 from index.errors import InvalidName, ViewDamaged
 from index.exact import ExactVectors
 from index.files import FileLock
-from index.ports import VectorRows, VectorStore
 from tests.index.standins import ListVectors
-
-DIMENSIONS = 8
-NONE = VectorRows((), (), np.zeros((0, DIMENSIONS), np.float32))
-
-
-def rows(*names: str, seed: int = 0) -> VectorRows:
-    """A chunk `<document>/<n>` per name, with a random unit vector of its own."""
-    vectors = np.stack(
-        [
-            np.random.default_rng([seed, *name.encode()]).standard_normal(DIMENSIONS)
-            for name in names
-        ]
-    )
-    unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    return VectorRows(names, tuple(name.split("/")[0] for name in names), unit)
+from tests.index.vector_conformance import (
+    SMALL,
+    Bench,
+    PersistentConformance,
+    VectorStoreConformance,
+    none,
+    rows,
+)
 
 
 def chroma(folder: Path) -> ChromaVectors:
@@ -42,77 +35,27 @@ def chroma(folder: Path) -> ChromaVectors:
     return store
 
 
-OPENERS: dict[str, Callable[[Path], VectorStore]] = {
-    "chroma": chroma,
-    "exact": lambda folder: ExactVectors(DIMENSIONS),
-    "stand-in": lambda folder: ListVectors(),
-}
+class TestChroma(PersistentConformance):
+    @pytest.fixture
+    def bench(self, tmp_path: Path) -> Bench:
+        return Bench(
+            lambda _dimensions: chroma(tmp_path),
+            durable=True,
+            exact=False,
+            child=("chroma", str(tmp_path)),
+        )
 
 
-@pytest.fixture(params=list(OPENERS))
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStore]:
-    opened = OPENERS[request.param](tmp_path)
-    yield opened
-    opened.close()
+class TestExact(VectorStoreConformance):
+    @pytest.fixture
+    def bench(self) -> Bench:
+        return Bench(ExactVectors)
 
 
-def test_empty(store: VectorStore) -> None:
-    assert store.generation("a") == 0
-    assert store.count("a") == 0
-    assert store.chunks("a") == set()
-    assert store.search("a", rows("x/1").vectors[0], 5) == []
-
-
-def test_nearest_first_with_their_cosine(store: VectorStore) -> None:
-    held = rows("x/1", "x/2", "y/1", "z/1")
-    store.apply("a", [], held, 4)
-    query = held.vectors[2]
-    found = store.search("a", query, 3)
-    expected = sorted(zip(held.vectors @ query, held.chunks, strict=True), reverse=True)[:3]
-    assert [each.chunk for each in found] == [chunk for _score, chunk in expected]
-    assert [each.score for each in found] == pytest.approx(
-        [score for score, _chunk in expected], abs=1e-5
-    )
-    assert store.generation("a") == 4
-
-
-def test_a_limit_beyond_the_count_gives_all(store: VectorStore) -> None:
-    held = rows("x/1", "x/2")
-    store.apply("a", [], held, 1)
-    assert len(store.search("a", held.vectors[0], 50)) == 2
-    assert store.search("a", held.vectors[0], 0) == []
-
-
-def test_applying_twice_is_applying_once(store: VectorStore) -> None:
-    for _time in range(2):
-        store.apply("a", ["x"], rows("x/1", "x/2"), 3)
-    assert store.chunks("a") == {"x/1", "x/2"}
-    assert store.count("a") == 2
-
-
-def test_a_document_put_again_leaves_nothing_of_the_old(store: VectorStore) -> None:
-    store.apply("a", [], rows("x/1", "x/2", "y/1"), 3)
-    store.apply("a", [], rows("x/3", seed=1), 4)
-    assert store.chunks("a") == {"x/3", "y/1"}
-
-
-def test_removed_documents_are_gone(store: VectorStore) -> None:
-    held = rows("x/1", "x/2", "y/1")
-    store.apply("a", [], held, 3)
-    store.apply("a", ["x", "never-there"], NONE, 5)
-    assert [each.chunk for each in store.search("a", held.vectors[0], 5)] == ["y/1"]
-    assert store.generation("a") == 5
-
-
-def test_collections_do_not_know_each_other(store: VectorStore) -> None:
-    held = rows("x/1")
-    store.apply("a", [], held, 1)
-    store.apply("a-1", [], rows("y/1"), 2)
-    assert [each.chunk for each in store.search("a", held.vectors[0], 9)] == ["x/1"]
-    store.drop("a")
-    assert (store.generation("a"), store.count("a")) == (0, 0)
-    assert store.count("a-1") == 1
-    store.drop("a")
+class TestStandIn(VectorStoreConformance):
+    @pytest.fixture
+    def bench(self) -> Bench:
+        return Bench(lambda _dimensions: ListVectors())
 
 
 @settings(max_examples=40, deadline=None)
@@ -129,10 +72,10 @@ def test_collections_do_not_know_each_other(store: VectorStore) -> None:
 def test_exact_agrees_with_the_plainest_store(
     steps: list[tuple[list[str], list[str]]], limit: int
 ) -> None:
-    exact, plain = ExactVectors(DIMENSIONS), ListVectors()
+    exact, plain = ExactVectors(SMALL), ListVectors()
     for generation, (removed, names) in enumerate(steps, 1):
         for each in (exact, plain):
-            each.apply("a", removed, rows(*names) if names else NONE, generation)
+            each.apply("a", removed, rows(*names) if names else none(), generation)
     query = rows("query/1").vectors[0]
     assert exact.chunks("a") == plain.chunks("a")
     assert exact.generation("a") == plain.generation("a")
@@ -143,7 +86,7 @@ def test_exact_agrees_with_the_plainest_store(
 
 
 def test_exact_can_start_from_a_later_generation() -> None:
-    exact = ExactVectors(DIMENSIONS)
+    exact = ExactVectors(SMALL)
     exact.start_from("a", 7)
     assert exact.generation("a") == 7
     exact.apply("a", [], rows("x/1"), 9)

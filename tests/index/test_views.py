@@ -6,15 +6,23 @@ from pathlib import Path
 
 import pytest
 
+from index import nearest
 from index.document import Hit, Scope
 from index.files import FileLock
 from index.records import Change, Operation
+from index.replay import first_lines
 from index.store import Index
-from index.views import first_lines
 from tests.index.standins import new_document, small_index
 
 DEFAULT = Scope(frozenset({"default"}))
 QUESTIONS = ("records number 3", "kept", "contract 14.2.3", "number")
+
+
+@pytest.fixture(autouse=True)
+def _every_collection_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a few chunks are kept in Chroma."""
+    monkeypatch.setattr(nearest, "LARGE", 1)
+    monkeypatch.setattr(nearest, "SMALL", 1)
 
 
 def filled(home: Path, view: str = "chroma") -> Index:

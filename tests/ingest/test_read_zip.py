@@ -204,6 +204,7 @@ def test_a_damaged_file_costs_only_itself() -> None:
         (b"PK\x05\x06" + bytes(18), Failure.EMPTY),
         (archive(("a/", b"")), Failure.EMPTY),
     ],
+    ids=["no archive", "cut off", "no members", "a folder only"],  # the bytes hold the time
 )
 def test_what_holds_nothing_is_said_to(data: bytes, expected: Failure) -> None:
     assert refusal(data) is expected

@@ -318,6 +318,7 @@ class Counts:
 @dataclass(frozen=True)
 class Standing:
     collections: tuple[Counts, ...] = (Counts(),)
+    catching_up: tuple[()] = ()
 
 
 @dataclass(frozen=True)

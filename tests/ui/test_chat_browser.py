@@ -279,3 +279,18 @@ def test_it_is_legible_and_fits(browser: Browser, chat: Served, width: int, sche
     expect(page.locator("#cl-viewer .mark").first).to_be_visible()
     assert page.evaluate(CONTRAST) == []
     page.context.close()
+
+
+def test_a_day_can_be_set_and_cleared_by_keyboard(visit: Visit) -> None:
+    page = visit.page
+    day = page.locator("#cl-day input")
+    expect(day).to_have_attribute("type", "date")
+    expect(day).to_have_attribute("aria-label", "Answer as of this day, empty for today")
+    for value, asked in (("2025-06-30", "2025-06-30"), ("", None)):
+        day.fill(value)
+        visit.ask(f"How long were records kept, {value or 'now'}?")
+        expect(page.locator("#cl-live .question")).to_contain_text(value or "now")
+        expect(page.locator("#cl-live .verdict")).to_be_visible()
+        expect(page.locator("#cl-question textarea")).to_be_enabled()
+        assert visit.chat.assistant.asked[-1].as_of == asked
+    assert visit.complaints == []

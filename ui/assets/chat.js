@@ -226,6 +226,18 @@
     setTimeout(() => byId("cl-ask")?.click(), 60); // after Gradio has taken the text over
   }
 
+  /* The day that questions are about; an empty field is today, and says so to a screen reader. */
+  function dayField() {
+    const field = document.querySelector("#cl-day :is(input, textarea)");
+    if (!field || field.type === "date") return;
+    field.type = "date";
+    field.title = "Answer from what was in force on this day; leave it empty for today";
+    field.setAttribute("aria-label", "Answer as of this day, empty for today");
+    const mark = () => field.classList.toggle("today", field.value === "");
+    field.addEventListener("input", mark);
+    mark();
+  }
+
   async function signOut() {
     try { await fetch("/signout", { method: "POST", credentials: "same-origin" }); } finally {
       location.assign("/");
@@ -249,6 +261,7 @@
       box.setAttribute("maxlength", "20000");
       box.focus({ preventScroll: true });
     }
+    dayField();
     for (const node of document.querySelectorAll("button.chip:not([aria-label])")) {
       node.setAttribute("aria-label", `Source ${node.textContent}: ${node.title}. Show the page`);
     }
