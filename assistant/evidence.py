@@ -112,7 +112,7 @@ def _page_candidates(
         over = [
             (number, hit)
             for number, hit in touching
-            if hit.chunk.start < unit.end and unit.start < hit.chunk.end
+            if hit.start < unit.end and unit.start < hit.end
         ]
         if not over or unit.kind is Kind.HEADING or unit.aside:
             continue
@@ -240,6 +240,7 @@ def rank(
     weigh = term_weights(found)
     past = bool(_ASKS_FOR_OLD.search(asked.text))
     cosines = np.clip(vectors @ question, 0.0, 1.0)
+    best = max((hit.score for hit in hits), default=0.0) or 1.0
     ranked = []
     for candidate, cosine in zip(found, cosines, strict=True):
         stated = facts.extract(candidate.unit.plain)
@@ -252,7 +253,7 @@ def rank(
             _SIMILARITY * float(cosine)
             + _COVERAGE * coverage
             + _ANSWERS * answers
-            + _RETRIEVED * hits[candidate.hit].score
+            + _RETRIEVED * hits[candidate.hit].score / best
             + _CLAUSE * _is_clause(asked, candidate.unit)
             - _OLD * (candidate.outdated and not past)
             - _LONG * _excess(candidate.unit)

@@ -71,10 +71,10 @@ def merge(hits: Sequence[Hit], pages: Mapping[PageKey, Page]) -> tuple[Block, ..
     for place, numbers in by_page.items():
         page = pages[place]
         open_block: Block | None = None
-        for number in sorted(numbers, key=lambda n: (hits[n].chunk.start, hits[n].chunk.end)):
-            chunk, title = hits[number].chunk, hits[number].document.title
-            if open_block and chunk.start < open_block.end:
-                end = max(open_block.end, chunk.end)
+        for number in sorted(numbers, key=lambda n: (hits[n].start, hits[n].end)):
+            hit, title = hits[number], hits[number].document.title
+            if open_block and hit.start < open_block.end:
+                end = max(open_block.end, hit.end)
                 joined = (*open_block.hits, number)
                 text = page.text[open_block.start : end]
                 open_block = replace(open_block, end=end, text=text, hits=joined)
@@ -82,7 +82,7 @@ def merge(hits: Sequence[Hit], pages: Mapping[PageKey, Page]) -> tuple[Block, ..
             if open_block:
                 blocks.append(open_block)
             open_block = Block(
-                *place, chunk.start, chunk.end, page.text[chunk.start : chunk.end], title, (number,)
+                *place, hit.start, hit.end, page.text[hit.start : hit.end], title, (number,)
             )
         if open_block:
             blocks.append(open_block)

@@ -64,6 +64,7 @@ def _hit(hit: Hit) -> dict[str, object]:
         "page": hit.chunk.page,
         "start": hit.chunk.start,
         "end": hit.chunk.end,
+        "passage": [hit.start, hit.end],  # with the chunks beside it that were joined to it
     }
 
 

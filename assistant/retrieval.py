@@ -78,9 +78,9 @@ def passage(hit: Hit, label: str = "", standings: Standings = MappingProxyType({
         page=hit.chunk.page,
         label=label,
         chunk=hit.chunk.id,
-        start=hit.chunk.start,
-        end=hit.chunk.end,
-        text=hit.chunk.text,
+        start=hit.start,
+        end=hit.end,
+        text=hit.text,
         warning=warning_of(hit.document, None, standing, now),
         force=force_of(hit.document, standing, now),
     )
@@ -129,7 +129,7 @@ def read_pages(
         except NotFound:
             continue
         pages[place] = page
-        if page.text[hit.chunk.start : hit.chunk.end] == hit.chunk.text:
+        if page.text[hit.start : hit.end] == hit.text:
             kept.append(hit)
     return tuple(kept), pages
 

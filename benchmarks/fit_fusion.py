@@ -53,7 +53,6 @@ _GRID: dict[str, tuple[float, ...]] = {
     "place": (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8),
     "sharpness": (1.0, 2.0, 4.0, 8.0),
     "latest": (0.0, 0.02, 0.05, 0.1, 0.2),
-    "length": (0.0, 0.01, 0.02, 0.03),
 }
 
 
@@ -79,6 +78,7 @@ def cases(
         kept.append(signals)
         return fuse(signals, weights)
 
+    index.refresh()
     places: dict[str, str] = {}
     for document in index.all_documents(scope):
         for chunk in index.chunks(document.id, scope):
@@ -128,7 +128,7 @@ def grid(sets: dict[str, list[Case]]) -> Iterator[dict[str, object]]:
 
 
 def curve(sets: dict[str, list[Case]], first: int = 20) -> dict[str, object]:
-    """Coefficients of the score: relevance of the first candidates on their sum and the peak.
+    """Coefficients of the score: relevance of the first candidates on what the score is made of.
 
     Each set weighs the same. The calibration error is the mean distance between score and share
     of relevant ones over tenths of the candidates.
@@ -138,17 +138,21 @@ def curve(sets: dict[str, list[Case]], first: int = 20) -> dict[str, object]:
         own = []
         for case in found:
             peak = min(1.0, max(case.signals.words.values(), default=0.0))
-            for each in fuse(case.signals, Weights())[:first]:
-                own.append((each.raw, peak, float(case.names[each.key] in case.relevant)))
+            ranked = fuse(case.signals, Weights())[:first]
+            for each in ranked:
+                behind = each.raw - ranked[0].raw
+                relevant = float(case.names[each.key] in case.relevant)
+                own.append((behind, peak, relevant))
         rows += [(*row, 1.0 / len(own)) for row in own]
-    raw, peak, label, weight = np.array(rows).T
-    design = np.stack([raw, peak, np.ones(len(raw))], axis=1)
+    behind, peak, label, weight = np.array(rows).T
+    design = np.stack([behind, peak, np.ones(len(behind))], axis=1)
     coefficients = _logistic(design, label, weight / weight.sum())
     score = 1.0 / (1.0 + np.exp(-design @ coefficients))
     tenths = np.array_split(np.argsort(score), 10)
     error = float(np.mean([abs(score[part].mean() - label[part].mean()) for part in tenths]))
-    named = dict(zip(("slope", "peak", "offset"), coefficients.round(3).tolist(), strict=True))
-    return {"curve": named, "calibration error": round(error, 4), "candidates": len(raw)}
+    names = ("behind", "peak", "offset")
+    named = dict(zip(names, coefficients.round(3).tolist(), strict=True))
+    return {"curve": named, "calibration error": round(error, 4), "candidates": len(label)}
 
 
 def _logistic(

@@ -53,6 +53,7 @@ def assemble(home: Path, settings: IndexSettings, embedder: Embedder) -> Index:
         TantivyStore(views / "lexical"),
         vector_opener(views, settings, embedder.dimensions),
         stored=(views / "chroma").exists if settings.vector_view == "chroma" else lambda: True,
+        store=settings.vector_view,
         notes=views / "catching-up",
     )
     past = Views(

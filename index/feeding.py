@@ -242,9 +242,11 @@ def vectors_at(
 ) -> tuple[list[int], Vectors]:
     """The chunk rows of `keys` and their vectors, float32 (n, dimensions)."""
     rows = [
-        row for piece in in_pieces(keys) for row in connection.execute(_VECTORS_AT, {"keys": piece})
+        (key, vector)
+        for piece in in_pieces(keys)
+        for key, vector in connection.execute(_VECTORS_AT, {"keys": piece}).all()
     ]
-    return [row.chunk_key for row in rows], unpacked([row.vector for row in rows], dimensions)
+    return [key for key, _vector in rows], unpacked([vector for _key, vector in rows], dimensions)
 
 
 def reusable(connection: sa.Connection, key: int, dimensions: int) -> Reusable:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from math import exp, log
+from math import exp
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -31,8 +31,7 @@ class Weights:
     words among the candidates, to `least`. The place is raised to `sharpness`, so that a document
     that the question names in part counts little beside the one it names whole, and its weight
     `place` fades with the square of what words leave open. `latest` is added to chunks of the
-    latest of the documents named, where the question asks for it. `length` is the gain for each
-    factor e in a chunk's number of words: of two that score alike the fuller one says more.
+    latest of the documents named, where the question asks for it.
     """
 
     dense: float = 0.75
@@ -41,7 +40,6 @@ class Weights:
     place: float = 0.4
     sharpness: float = 4.0
     latest: float = 0.05
-    length: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,6 @@ class Signals(Generic[K]):
     words: Mapping[K, float]
     place: Mapping[K, float] = field(default_factory=dict)
     latest: Collection[K] = ()
-    lengths: Mapping[K, int] = field(default_factory=dict)  # words of each chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +74,15 @@ def fuse(signals: Signals[K], weights: Weights) -> list[Fused[K]]:
         + signals.words.get(key, 0.0)
         + place * signals.place.get(key, 0.0) ** weights.sharpness
         + (weights.latest if key in signals.latest else 0.0)
-        + weights.length * log(signals.lengths.get(key, 0) + 5)
         for key in union
     }
+    best = max(raw.values(), default=0.0)
     ranked = sorted(raw, key=lambda key: (-raw[key], key))
     return [
         Fused(
             key,
             raw[key],
-            calibrated(raw[key], peak),
+            calibrated(raw[key], best, peak),
             signals.dense.get(key),
             signals.words.get(key),
         )
@@ -93,13 +90,14 @@ def fuse(signals: Signals[K], weights: Weights) -> list[Fused[K]]:
     ]
 
 
-def calibrated(raw: float, peak: float) -> float:
+def calibrated(raw: float, best: float, peak: float) -> float:
     """A fused sum as a score in 0..1 that means the same for every question.
 
-    A logistic curve, fitted to whether candidates were judged relevant; for one question it keeps
-    the order. Raw sums are larger where words decide, which `peak` makes up for.
+    How likely it is that somebody judges the candidate relevant: a logistic curve in its distance
+    from the question's `best` sum and in the greatest share of words, fitted by
+    `benchmarks/fit_fusion.py`. For one question it keeps the order.
     """
-    return 1.0 / (1.0 + exp(-(_SLOPE * raw + _PEAK * peak + _OFFSET)))
+    return 1.0 / (1.0 + exp(-(_BEHIND * (raw - best) + _PEAK * peak + _OFFSET)))
 
 
-_SLOPE, _PEAK, _OFFSET = 8.0, 0.0, -6.0
+_BEHIND, _PEAK, _OFFSET = 10.4, 2.7, -1.5

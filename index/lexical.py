@@ -46,7 +46,7 @@ from index.segments import Segments
 
 log = logging.getLogger(__name__)
 
-LAYOUT = 3  # of the fields and terms below; another number means another folder, built anew
+LAYOUT = 2  # of the fields and terms below; another number means another folder, built anew
 _HEAP = 64_000_000  # bytes a writer may use before it makes a segment
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _META = "meta.json"  # what tantivy writes last when it makes an index

@@ -163,17 +163,18 @@ class Nearest:
         return wasteful(wasted, sum(store.count(each) for each in held))
 
     def search(self, collection: str, query: Vector, limit: int) -> tuple[list[Scored], set[str]]:
-        """Candidates by cosine, best first, and where they came from ("chroma", "exact")."""
+        """Candidates by cosine, best first, and where they came from: the store's name, "exact"."""
         with self._catalogue.read() as connection:
             level = reading.generation(connection, collection)
             floor = changelog.floor(connection, collection)
-        found, base = self._from_store(collection, query, limit, floor)
+        store = self.store()
+        found, base = self._from_store(store, collection, query, limit, floor)
+        places = {store.name} if store is not None and base else set()
         if base and base >= level:
-            return ranked(found, limit), {"chroma"}
+            return ranked(found, limit), places
         newer = self._newer(collection, base, level, query, limit)
         if newer is None:
             return self._in_one_pass(collection, query, limit), {"exact"}
-        places = {"chroma"} if base else set()
         if newer or not base:
             places.add("exact")
         # A chunk that both hold has been put again: what the catalogue says now is right.
@@ -189,10 +190,14 @@ class Nearest:
                 self._store = None
 
     def _from_store(
-        self, collection: str, query: Vector, limit: int, floor: int
+        self,
+        store: PersistentVectors | None,
+        collection: str,
+        query: Vector,
+        limit: int,
+        floor: int,
     ) -> tuple[list[Scored], int]:
         """Candidates and the generation that they are of at least; 0 if there is no help."""
-        store = self.store()
         if store is None:
             return [], 0
         try:
@@ -270,9 +275,11 @@ class Nearest:
         self, broken: PersistentVectors | None, damage: ViewDamaged | None = None
     ) -> PersistentVectors | None:
         """A new, empty store in place of `broken`, unless another thread has made one."""
-        if damage is not None:
+        if damage is not None and broken is not None:
             log.warning(
-                "%s Rebuilding the Chroma view from the catalogue, without embedding.", damage
+                "%s Rebuilding the %s view from the catalogue, without embedding.",
+                damage,
+                broken.name,
             )
         with self._guard:
             if broken is not None and self._store is broken:

@@ -37,16 +37,16 @@ class Passage:
 def owners(connection: sa.Connection, keys: Sequence[int]) -> dict[int, int]:
     """The document row of each chunk row of `keys`."""
     return {
-        row.key: row.document_key
+        key: document_key
         for piece in in_pieces(keys)
-        for row in connection.execute(_OWNERS, {"keys": piece})
+        for key, document_key in connection.execute(_OWNERS, {"keys": piece}).all()
     }
 
 
 def passages_at(connection: sa.Connection, keys: Sequence[int]) -> dict[int, Passage]:
     """The chunks of these rows with their documents and pages."""
     rows: list[_Row] = [
-        row for piece in in_pieces(keys) for row in connection.execute(_AT, {"keys": piece})
+        row for piece in in_pieces(keys) for row in connection.execute(_AT, {"keys": piece}).all()
     ]
     held = documents_at(connection, sorted({row.document_key for row in rows}))
     return {

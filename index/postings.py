@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 FIELDS = ("words", "place")
 STATE = "state"  # the kind of the entry that holds the generation
-DEEPER = 1.5  # candidates for one that is asked for, so that pairs can bring up what lies behind
+DEEPER = 1.25  # candidates for one that is asked for, so that pairs can bring up what lies behind
 _LEADING = 40  # terms that candidates are chosen by: those that can count most
 _SPARE = 32  # candidates more, so that one call is mostly enough
 _FLOOD = 8  # times as many candidates at most, where very many have one score
@@ -39,6 +39,9 @@ _DEFINITIONS = 64  # of one acronym or long form that are looked at
 def kept(field: str) -> str:
     """The field that holds, in order, the terms that `field` finds a chunk by."""
     return f"{field}_kept"
+
+
+_WORDS_KEPT, _PLACE_KEPT = map(kept, FIELDS)
 
 
 class Commit:
@@ -103,8 +106,8 @@ class Commit:
 
     def stored_at(self, at: Any) -> Stored:
         entry = self.searcher.doc(at)
-        words, place = (entry.get_first(kept(name)) or b"" for name in FIELDS)
-        return Stored(entry.get_first("chunk") or "", words, place)
+        words, place = entry.get_first(_WORDS_KEPT), entry.get_first(_PLACE_KEPT)
+        return Stored(entry.get_first("chunk") or "", words or b"", place or b"")
 
     def definitions(self, key: str) -> list[str]:
         """What definitions that begin with `key` say, those of most chunks first."""

@@ -1,13 +1,15 @@
 """What the views of a scope propose for one question: unchecked candidates.
 
 Each collection in the scope is opened by itself, each of its shelves too: the current one always,
-the past one when a document on it was in force on the day that is asked about.
+the past one when a document on it was in force on the day that is asked about. Vectors are searched
+beside words, in another thread: the libraries of both do their work without Python's lock.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
 from index.clock import Clock
@@ -35,10 +37,13 @@ class Shelves:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is looked for: `dense` and `words` say which signals are asked for candidates."""
+    """What is looked for: `dense` and `words` say which signals are asked for candidates.
+
+    `query` is the question's vector, which may be being made still.
+    """
 
     question: str
-    query: Vector
+    query: Future[Vector]
     depth: int  # candidates of each signal, of all collections together
     dense: bool = True
     words: bool = True
@@ -58,24 +63,41 @@ class Proposals:
 
 
 def propose(
-    shelves: Shelves, asked: Asked, in_force: Mapping[str, InForce], clock: Clock
+    shelves: Shelves,
+    asked: Asked,
+    in_force: Mapping[str, InForce],
+    clock: Clock,
+    beside: Executor,
 ) -> Proposals:
-    """The best `asked.depth` candidates of each signal, of the collections in `in_force`."""
-    found = Proposals()
-    for name, those in in_force.items():
+    """The best `asked.depth` candidates of each signal, of the collections in `in_force`.
+
+    `beside` runs the search by vectors while this thread searches by words.
+    """
+    near = beside.submit(_near, shelves, asked, in_force, clock)
+    words: dict[Key, float] = {}
+    for name, those in in_force.items() if asked.words else ():
         for views in shelves.asked(those):
-            if asked.dense:
-                with clock.stage("dense"):
-                    near, origin = views.nearest(name, asked.query, asked.depth)
-                    _keep(found.untrusted_dense, name, {each.chunk: each.score for each in near})
-                    found.places |= origin
-            if asked.words:
-                with clock.stage("lexical"):
-                    worded = views.words(name, asked.question, asked.depth)
-                    _keep(found.untrusted_words, name, {each.chunk: each.score for each in worded})
-    found.untrusted_dense = _best(found.untrusted_dense, asked.depth)
-    found.untrusted_words = _best(found.untrusted_words, asked.depth)
-    return found
+            with clock.stage("lexical"):
+                worded = views.words(name, asked.question, asked.depth)
+                _keep(words, name, {each.chunk: each.score for each in worded})
+    dense, places = near.result()
+    return Proposals(_best(dense, asked.depth), _best(words, asked.depth), places)
+
+
+def _near(
+    shelves: Shelves, asked: Asked, in_force: Mapping[str, InForce], clock: Clock
+) -> tuple[dict[Key, float], set[str]]:
+    """Candidates by vectors, and where these were searched."""
+    query = asked.query.result()
+    found: dict[Key, float] = {}
+    places: set[str] = set()
+    for name, those in in_force.items() if asked.dense else ():
+        for views in shelves.asked(those):
+            with clock.stage("dense"):
+                near, origin = views.nearest(name, query, asked.depth)
+                _keep(found, name, {each.chunk: each.score for each in near})
+                places |= origin
+    return found, places
 
 
 def weighed(

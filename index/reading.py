@@ -257,15 +257,16 @@ def located(
     it names. Two look-ups by key alone: joined, or narrowed to the collection, SQLite may start
     from the collection and read all.
     """
-    owners: list[tuple[str, int, int]] = []
-    for piece in in_pieces(chunk_ids):
-        rows = connection.execute(_CHUNKS_NAMED, {"ids": piece})
-        owners.extend((row.id, row.key, row.document_key) for row in rows)
+    owners = [
+        (chunk_id, key, document_key)
+        for piece in in_pieces(chunk_ids)
+        for chunk_id, key, document_key in connection.execute(_CHUNKS_NAMED, {"ids": piece}).all()
+    ]
     left_out = in_force.left_out if in_force is not None else frozenset()
     past = in_force.past if in_force is not None else frozenset()
     holding: set[int] = set()
     for keys in in_pieces(sorted({document_key for _id, _key, document_key in owners})):
-        for key, status, where in connection.execute(_STATUS_AMONG, {"keys": keys}):
+        for key, status, where in connection.execute(_STATUS_AMONG, {"keys": keys}).all():
             current = status == Status.CURRENT.value
             if where == collection and (key not in left_out if current else key in past):
                 holding.add(key)

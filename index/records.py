@@ -133,8 +133,9 @@ class SearchResult:
     """What one search found.
 
     `generation` is the catalogue's generation at which every hit was checked. `timings` are
-    seconds by stage: refresh, embed, dense, lexical, fuse, check, total. `vectors_from` is
-    "chroma", "exact", "both" or, when nothing was searched, "none".
+    seconds by stage: refresh, embed, dense, lexical, check, weigh, rank, shape, total.
+    `vectors_from` is the name of a store ("chroma", "pgvector"), "exact", "both" or, when nothing
+    was searched, "none".
     """
 
     hits: tuple[Hit, ...]

@@ -7,6 +7,7 @@ in force there, or not in its collection, is dropped before anything is scored.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,7 +47,7 @@ _WEIGHTS = Weights()
 class Tuning:
     """How candidates are taken and ranked; the defaults are measured, see ADR 0011."""
 
-    candidates: int = 200
+    candidates: int = 130  # of each signal
     signals: Literal["both", "words", "vectors"] = "both"
     weights: Weights = _WEIGHTS
     reranked: int = 30  # candidates that a reranker reads, if there is one
@@ -95,14 +96,13 @@ class Searcher:
         if not scope.collections or not question or k < 1:
             return NOTHING
         clock = Clock()
-        with clock.stage("total"):
+        with clock.stage("total"), ThreadPoolExecutor(1) as beside:
+            query = beside.submit(self._embedded, question, clock)
             in_force = self._in_force(scope, day or effective.today(), clock)
-            with clock.stage("embed"):
-                query = self._embedder.embed_query(question)
             depth = max(self._tuning.candidates, 2 * k)
             for _round in range(_ROUNDS):
                 asked = self._asked(question, query, depth)
-                proposals = propose(self._shelves, asked, in_force, clock)
+                proposals = propose(self._shelves, asked, in_force, clock, beside)
                 found = self._check(asked, proposals, in_force, k, clock)
                 if len(found.candidates) >= k or not found.dropped:
                     break
@@ -114,7 +114,11 @@ class Searcher:
         origin = "both" if len(places) > 1 else next(iter(places), "none")
         return SearchResult(hits, found.generation, clock.seconds, origin)
 
-    def _asked(self, question: str, query: Vector, depth: int) -> Asked:
+    def _embedded(self, question: str, clock: Clock) -> Vector:
+        with clock.stage("embed"):
+            return self._embedder.embed_query(question)
+
+    def _asked(self, question: str, query: Future[Vector], depth: int) -> Asked:
         signals = self._tuning.signals
         return Asked(question, query, depth, signals != "words", signals != "vectors")
 
@@ -143,6 +147,10 @@ class Searcher:
         with self._catalogue.read() as connection:
             with clock.stage("check"):
                 generation = reading.generation(connection)
+                in_force = {
+                    name: self._calendar.asked(connection, name, those.day)
+                    for name, those in in_force.items()
+                }
                 rows: dict[Key, int] = {}
                 for name, ids in _by_collection(union):
                     found = reading.located(connection, name, ids, in_force[name])
@@ -198,7 +206,7 @@ class Searcher:
             return {}
         keys = {row: key for key, row in rows.items()}
         held, vectors = feeding.vectors_at(connection, sorted(keys), self._embedder.dimensions)
-        scores = cosines(vectors, asked.query).tolist()
+        scores = cosines(vectors, asked.query.result()).tolist()
         return {keys[row]: score for row, score in zip(held, scores, strict=True)}
 
     def _reranked(

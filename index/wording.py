@@ -154,7 +154,8 @@ class Words:
                 return
             try:
                 if not self.begun(collection):
-                    self._lexical.apply(collection, [], [], _WANTED)
+                    with suppress(ViewDamaged):  # then the next question asks for it again
+                        self._lexical.apply(collection, [], [], _WANTED)
             finally:
                 lock.release()
 

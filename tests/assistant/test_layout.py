@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -253,3 +254,17 @@ def test_units_of_a_row_without_a_header() -> None:
 )
 def test_amounts_name_no_columns(cells: tuple[str, ...], names: bool) -> None:
     assert tables.names_columns(tables.Row(0, 1, cells)) is names
+
+
+def test_sentences_of_all_chunks_that_were_joined_are_candidates() -> None:
+    page = Page(1, "Records are kept. They are kept for six years. Then they are destroyed.")
+    first = hit(0, 17, page)
+    rest = Chunk("rest", first.chunk.document_id, 1, 18, len(page.text), page.text[18:])
+    whole = replace(first, joined=(rest,), joined_text=page.text)
+    place = (first.chunk.document_id, 1)
+    found = evidence.candidates([whole], {place: page}, {place: lay_out(page)})
+    assert [each.unit.plain for each in found] == [
+        "Records are kept.",
+        "They are kept for six years.",
+        "Then they are destroyed.",
+    ]

@@ -78,17 +78,22 @@ def test_the_latest_of_documents_named_alike_comes_first() -> None:
     assert fuse(Signals(dense, words, place, latest={"new"}), WEIGHTS)[0].key == "new"
 
 
-@given(st.floats(-1, 3), st.floats(0.001, 1), st.floats(0, 1))
+@given(st.floats(-1, 3), st.floats(0.001, 1), st.floats(0, 1), st.floats(0, 1))
 def test_a_calibrated_score_keeps_the_order_of_one_question(
-    raw: float, more: float, peak: float
+    raw: float, more: float, ahead: float, peak: float
 ) -> None:
-    assert 0.0 <= calibrated(raw, peak) <= calibrated(raw + more, peak) <= 1.0
+    best = raw + more + ahead
+    assert 0.0 <= calibrated(raw, best, peak) <= calibrated(raw + more, best, peak) <= 1.0
+
+
+def test_a_score_is_low_where_even_the_best_candidate_says_little() -> None:
+    assert calibrated(0.3, 0.3, 0.05) < calibrated(1.1, 1.1, 0.6)
 
 
 def test_worked_example() -> None:
-    weights = Weights(dense=0.9, yielding=0.8, least=0.2, place=0.0, length=0.0)
+    weights = Weights(dense=0.9, yielding=0.8, least=0.2, place=0.0)
     first, second = fuse(Signals({"a": 0.8, "b": 0.5}, {"b": 0.5}), weights)
     # The peak is 0.5, so a cosine weighs 0.9 - 0.8 * 0.5 = 0.5: b has 0.75, a has 0.4.
     assert (first.key, second.key) == ("b", "a")
-    assert first.score == pytest.approx(calibrated(0.75, 0.5))
-    assert second.score == pytest.approx(calibrated(0.40, 0.5))
+    assert first.score == pytest.approx(calibrated(0.75, 0.75, 0.5))
+    assert second.score == pytest.approx(calibrated(0.40, 0.75, 0.5))

@@ -70,20 +70,22 @@ def test_a_large_collection_is_searched_in_the_server_and_without_it(
         found.refresh()
         scope = Scope({"default"})
         by_server = found.search(text_of(3), scope, 5)
-        assert by_server.vectors_from == "chroma"
+        assert by_server.vectors_from == "pgvector"
         assert other.search(text_of(3), scope, 5).hits == by_server.hits
         found.remove("default", "4.txt")
         assert "4.txt" not in sources(other, 4)
         server.kill()
         without = other.search(text_of(3), scope, 5)
         assert without.vectors_from == "exact"
+        (away,) = other.verify(repair=True)
+        assert (away.where, away.repaired) == ("pgvector", False)
         assert [hit.chunk.id for hit in without.hits] == [hit.chunk.id for hit in by_server.hits]
         found.put(new_document(text_of(99), "99.txt"))
         assert sources(found, 99)[0] == "99.txt"
         found.refresh()
         server.start()
         other.refresh()
-        assert other.search(text_of(99), scope, 5).vectors_from == "chroma"
+        assert other.search(text_of(99), scope, 5).vectors_from == "pgvector"
         assert sources(other, 99)[0] == "99.txt"
         assert found.verify(repair=False) == []
 
@@ -102,7 +104,7 @@ def test_several_processes_write_and_bring_the_view_level(home: Path, server: Pg
             assert sources(found, 7)[0] == "7.txt"
         assert [each.returncode for each in writers] == [0, 0, 0]
         found.refresh()
-        assert found.search(text_of(7), Scope({"default"}), 5).vectors_from == "chroma"
+        assert found.search(text_of(7), Scope({"default"}), 5).vectors_from == "pgvector"
         assert found.verify(repair=False) == []
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from index import nearest, removing
 from index.document import Scope
 from index.errors import HomeFull
-from index.records import Vector
+from index.proposals import Proposals, propose
+from index.records import Declared, Vector
 from index.search import MAX_QUESTION
 from index.store import Index
 from tests.index.standins import LOCAL, HashEmbedder, new_document, small_index
@@ -175,3 +178,24 @@ def test_a_full_disk_does_not_stop_searching(home: Path, monkeypatch: pytest.Mon
         assert [(hit.document.source, hit.lexical) for hit in hits] == [("a.txt", None)]
         with pytest.raises(HomeFull):
             index.refresh()
+
+
+def test_what_comes_while_a_question_is_asked_is_not_shown_before_its_day(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check asks what is in force in the state of the catalogue that it looks at."""
+    with small_index(home) as index:
+        index.put(new_document("records of the office", "a.txt"))
+        coming = replace(
+            new_document("records of the office, as of 2999", "b.txt"),
+            declared=Declared(effective_from="2999-01-01"),
+        )
+
+        def late(*arguments: Any) -> Proposals:
+            index.put(coming)
+            index.refresh()
+            return propose(*arguments)
+
+        monkeypatch.setattr("index.search.propose", late)
+        found = index.search("records of the office", Scope(frozenset({"default"})), 9)
+        assert [hit.document.source for hit in found.hits] == ["a.txt"]
