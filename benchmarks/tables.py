@@ -37,7 +37,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +162,8 @@ def product(home: Path, cells: Sequence[Cell], shared: set[tuple[str, str]]) -> 
         def search(question: str) -> list[tuple[str, str]]:
             hits = index.search(question, scope, FIRST).hits
             return [
-                (hit.chunk.text, searchable_text(hit.document.title, hit.chunk)) for hit in hits
+                (hit.text, searchable_text(hit.document.title, replace(hit.chunk, text=hit.text)))
+                for hit in hits
             ]
 
         return asked(search, cells, shared)

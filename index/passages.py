@@ -20,7 +20,7 @@ from index.schema import chunks, pages
 
 _Row: TypeAlias = sa.Row[*tuple[Any, ...]]
 _AT = CHUNK_QUERY.where(chunks.c.key.in_(bindparam("keys", expanding=True)))
-_OWNERS = select(chunks.c.key, chunks.c.document_key).where(
+_OWNERS = select(chunks.c.key, chunks.c.document_key, chunks.c.end - chunks.c.start).where(
     chunks.c.key.in_(bindparam("keys", expanding=True))
 )
 
@@ -34,12 +34,12 @@ class Passage:
     page_text: str
 
 
-def owners(connection: sa.Connection, keys: Sequence[int]) -> dict[int, int]:
-    """The document row of each chunk row of `keys`."""
+def owners(connection: sa.Connection, keys: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """The document row of each chunk row of `keys`, and how many characters the chunk has."""
     return {
-        key: document_key
+        key: (document_key, length)
         for piece in in_pieces(keys)
-        for key, document_key in connection.execute(_OWNERS, {"keys": piece}).all()
+        for key, document_key, length in connection.execute(_OWNERS, {"keys": piece}).all()
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import sqlalchemy as sa
@@ -156,13 +156,16 @@ class Searcher:
                     found = reading.located(connection, name, ids, in_force[name])
                     rows |= {(name, chunk): row for chunk, row in found.items()}
                 owners = passages.owners(connection, sorted(rows.values()))
-                documents = {key: owners[row] for key, row in rows.items()}
+                documents = {key: owners[row][0] for key, row in rows.items()}
+                lengths = {key: owners[row][1] for key, row in rows.items()}
                 dense = self._similarities(connection, asked, rows)
             with clock.stage("weigh"):
                 keys = sorted(rows) if asked.words else []
                 words = weighed(self._shelves, asked.question, keys, in_force)
             with clock.stage("rank"):
-                ranked, about = self._ranked(connection, asked, dense, words, documents)
+                shares = {key: each.share for key, each in words.items()}
+                signals = Signals(dense, shares, lengths=lengths)
+                ranked, about = self._ranked(connection, asked, signals, words, documents)
                 most = max(_SHAPED * k, _SHAPED_LEAST, self._tuning.reranked)
                 best = [(each, rows[each.key]) for each in ranked[:most]]
                 held = passages.passages_at(connection, [row for _each, row in best])
@@ -175,7 +178,7 @@ class Searcher:
         self,
         connection: sa.Connection,
         asked: Asked,
-        dense: Mapping[Key, float],
+        signals: Signals[Key],
         words: Mapping[Key, Worded],
         documents: Mapping[Key, int],
     ) -> tuple[list[Fused[Key]], frozenset[int]]:
@@ -185,12 +188,8 @@ class Searcher:
         newest: frozenset[int] = frozenset()
         if about and asks_for_latest(asked.question):
             newest = naming.latest(asked.question, passages.names(connection, about))
-        signals = Signals(
-            dense=dense,
-            words={key: each.share for key, each in words.items()},
-            place=places,
-            latest={key for key, document in documents.items() if document in newest},
-        )
+        latest = {key for key, document in documents.items() if document in newest}
+        signals = replace(signals, place=places, latest=latest)
         focus = naming.focus(newest or about, len(set(documents.values())))
         return fuse(signals, self._tuning.weights), focus
 

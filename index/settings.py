@@ -185,5 +185,5 @@ class IndexSettings(Section):
         default=30, ge=2, le=200, description="How many passages the reranker reads a question."
     )
     candidates: int = Field(
-        default=200, ge=10, description="How many chunks each view proposes for fusion, at least."
+        default=130, ge=10, description="How many chunks each view proposes for fusion, at least."
     )

@@ -52,7 +52,7 @@ def test_more_of_a_signal_never_ranks_lower(
 @given(COSINES, st.floats(0, 1))
 def test_where_no_words_are_found_the_vectors_rank(dense: dict[str, float], share: float) -> None:
     ranked = [each.dense or 0.0 for each in fuse(Signals(dense, {}), WEIGHTS)]
-    assert ranked == sorted(ranked, reverse=True)
+    assert ranked == pytest.approx(sorted(ranked, reverse=True), abs=1e-9)
 
 
 def test_words_decide_where_one_chunk_holds_nearly_all_that_was_asked() -> None:
@@ -90,8 +90,14 @@ def test_a_score_is_low_where_even_the_best_candidate_says_little() -> None:
     assert calibrated(0.3, 0.3, 0.05) < calibrated(1.1, 1.1, 0.6)
 
 
+def test_of_two_that_score_alike_the_fuller_one_comes_first() -> None:
+    dense, words = {"a": 0.7, "b": 0.7}, {"a": 0.2, "b": 0.2}
+    signals = Signals(dense, words, lengths={"a": 40, "b": 600})
+    assert [each.key for each in fuse(signals, WEIGHTS)] == ["b", "a"]
+
+
 def test_worked_example() -> None:
-    weights = Weights(dense=0.9, yielding=0.8, least=0.2, place=0.0)
+    weights = Weights(dense=0.9, yielding=0.8, least=0.2, place=0.0, length=0.0)
     first, second = fuse(Signals({"a": 0.8, "b": 0.5}, {"b": 0.5}), weights)
     # The peak is 0.5, so a cosine weighs 0.9 - 0.8 * 0.5 = 0.5: b has 0.75, a has 0.4.
     assert (first.key, second.key) == ("b", "a")
