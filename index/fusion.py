@@ -106,4 +106,4 @@ def calibrated(raw: float, best: float, peak: float) -> float:
     return 1.0 / (1.0 + exp(-(_BEHIND * (raw - best) + _PEAK * peak + _OFFSET)))
 
 
-_BEHIND, _PEAK, _OFFSET = 10.4, 2.7, -1.5
+_BEHIND, _PEAK, _OFFSET = 10.4, 2.7, -1.6

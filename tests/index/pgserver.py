@@ -14,6 +14,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from index.postgres import Server, read_url
@@ -107,7 +108,12 @@ class PgServer:
     def kill(self) -> None:
         """End the server as a loss of power would, though what it gave to the system is kept."""
         assert self._process is not None
+        pid = self._process.pid
+        serving = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
         self._process.send_signal(signal.SIGKILL)
+        for each in serving:  # they would go on serving until they notice
+            with suppress(ProcessLookupError):
+                os.kill(int(each), signal.SIGKILL)
         self._process.wait()
 
     def stop(self) -> None:
