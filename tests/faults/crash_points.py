@@ -275,11 +275,13 @@ def main() -> int:
     parser.add_argument("--mode", choices=[mode.name.lower() for mode in Mode], default="kill")
     parser.add_argument("--every", type=int, default=1, help="take every n-th point only")
     parser.add_argument("--first", type=int, default=1)
+    parser.add_argument("--last", type=int, default=0, help="0: to the end")
     parser.add_argument("--random", type=int, default=0, help="so many random moments instead")
     options = parser.parse_args()
     mode = Mode[options.mode.upper()]
     trial = Trial(Path(os.environ["FAULT_ROOT"]))
-    points = list(range(options.first, trial.calls + 1, options.every))
+    last = min(options.last or trial.calls, trial.calls)
+    points = list(range(options.first, last + 1, options.every))
     if options.random:
         points = sorted(random.Random(7).choices(range(1, trial.calls + 1), k=options.random))
     began, bad = time.monotonic(), 0
