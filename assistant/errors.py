@@ -93,12 +93,6 @@ class PromptTooLong(AssistantError):
         )
 
 
-class QuestionRefused(AssistantError):
-    """The question itself cannot be taken: empty, too long, or nothing may be read."""
-
-    exit_code = 2
-
-
 class EvaluationSetUnusable(AssistantError):
     """A judged set that cannot be measured on; the message names the file and the line."""
 

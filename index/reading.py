@@ -223,8 +223,6 @@ CHUNK_QUERY = (
     )
 )
 
-_CHUNKS_AT = CHUNK_QUERY.where(chunks.c.key.in_(bindparam("keys", expanding=True)))
-
 
 def chunk_of(row: _Row) -> Chunk:
     """A row of `CHUNK_QUERY`."""
@@ -271,15 +269,6 @@ def located(
             if where == collection and (key not in left_out if current else key in past):
                 holding.add(key)
     return {chunk_id: key for chunk_id, key, document_key in owners if document_key in holding}
-
-
-def chunks_at(connection: sa.Connection, keys: Sequence[int]) -> dict[int, tuple[Chunk, Document]]:
-    """The chunks of these rows with their documents."""
-    rows = [
-        row for piece in in_pieces(keys) for row in connection.execute(_CHUNKS_AT, {"keys": piece})
-    ]
-    owners = documents_at(connection, sorted({row.document_key for row in rows}))
-    return {row.key: (chunk_of(row), owners[row.document_key]) for row in rows}
 
 
 def source_states(

@@ -36,7 +36,6 @@ _CONTRAST = 60  # levels of a channel between a text and the area behind it that
 _SOLID = 250  # alpha from which an area hides what is behind it
 _SCALE = 2.0  # pixels a point where a suspect is looked at
 _MOST_PIXELS = 8_000_000
-_SUSPECT_MODES = {3: FindingKind.INVISIBLE, 7: FindingKind.INVISIBLE}  # neither fill nor stroke
 _SAID_FOR_A_SIGN = 4  # letters that the text for one drawn sign may have
 
 Mask = npt.NDArray[np.bool_]

@@ -30,9 +30,7 @@ from ingest.options import ReadOptions
 MEDIA_TYPE = "application/vnd.ms-outlook"
 
 _TOP, _EMBEDDED, _ATTACHMENT = 32, 24, 8  # bytes before the properties; MS-OXMSG 2.4
-_PROPERTIES = "__properties_version1.0"
 _INSIDE = "__substg1.0_3701000D"  # the storage of a message that is attached
-_METHOD_MESSAGE = 5  # MS-OXCMSG 2.2.2.9
 _SENDER_SMTP = 0x5D01
 _TO, _CC = 1, 2  # PidTagRecipientType, 0x0C15
 _RECIPIENT_TYPE = 0x0C15

@@ -23,7 +23,6 @@ _MAX_PART = 256 << 20  # bytes, unpacked, of a part that is held whole
 _MAX_CHARACTERS = 200_000_000  # of shared strings
 _WHITE = frozenset({"FFFFFFFF", "00FFFFFF", "FFFFFF"})
 _WHITE_INDEX = frozenset({"1", "9"})  # of the palette, 18.8.27
-_MOST_COLUMNS = 16_384
 
 
 @dataclass(frozen=True, slots=True)

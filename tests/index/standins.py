@@ -12,12 +12,11 @@ import numpy as np
 from index.compose import assemble
 from index.context import searchable_text
 from index.document import Chunk, Page
-from index.files import FileLock
 from index.ports import Embedder, Scored, TextRow, VectorRows
 from index.records import NewDocument, Vector, Vectors
 from index.settings import IndexSettings
 from index.store import Index
-from index.terms import identifiers, with_beginnings
+from tests.index.plain_lexical import PlainLexical
 
 LOCAL = frozenset({"local"})
 
@@ -118,38 +117,16 @@ class ListVectors:
         return sorted(scored, key=lambda each: -each.score)[: max(limit, 0)]
 
 
-class ListLexical:
-    """A `LexicalStore` in the plainest way: counts the question's words and identifiers."""
+class ListLexical(PlainLexical):
+    """The exact store, which also keeps its rows as they were given."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        super().__init__(folder)
         self._rows: dict[str, dict[str, TextRow]] = {}
-        self._generations: dict[str, int] = {}
-
-    def lock(self, collection: str) -> FileLock:
-        return FileLock(self._folder / f"{collection}.lock")
-
-    def generation(self, collection: str) -> int:
-        return self._generations.get(collection, 0)
-
-    def count(self, collection: str) -> int:
-        return len(self.chunks(collection))
-
-    def chunks(self, collection: str) -> set[str]:
-        return set(self._rows.get(collection, {}))
 
     def drop(self, collection: str) -> None:
+        super().drop(collection)
         self._rows.pop(collection, None)
-        self._generations.pop(collection, None)
-
-    def wasted(self, collection: str) -> int:
-        return 0
-
-    def sweep(self, collection: str) -> None:
-        pass
-
-    def close(self) -> None:
-        self._rows.clear()
 
     def apply(
         self,
@@ -158,29 +135,9 @@ class ListLexical:
         rows: Sequence[TextRow],
         generation: int,
     ) -> None:
-        gone = set(removed) | {row.document for row in rows}
-        kept = {
-            chunk: row
-            for chunk, row in self._rows.get(collection, {}).items()
-            if row.document not in gone
-        }
-        self._rows[collection] = kept | {row.chunk: row for row in rows}
-        self._generations[collection] = generation
-
-    def search(self, collection: str, question: str, limit: int) -> list[Scored]:
-        wanted = set(_terms(question))
-        scored = [
-            Scored(row.chunk, float(sum(term in wanted for term in _terms(row.text))))
-            for row in self._rows.get(collection, {}).values()
-        ]
-        found = [each for each in scored if each.score > 0]
-        return sorted(found, key=lambda each: -each.score)[: max(limit, 0)]
-
-
-def _terms(text: str) -> list[str]:
-    words = [word.rstrip("s") for word in re.findall(r"[^\W_]+", text.lower())]
-    whole = [form for each in identifiers(text) for form in with_beginnings(each)]
-    return words + whole
+        super().apply(collection, removed, rows, generation)
+        held = self._rows.get(collection, {}) | {row.chunk: row for row in rows}
+        self._rows[collection] = {chunk: held[chunk] for chunk in self.chunks(collection)}
 
 
 def new_document(
