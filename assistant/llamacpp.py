@@ -1,64 +1,167 @@
-"""The model port over llama.cpp: a model process when it is needed, and a queue before it.
+"""The model port over llama.cpp: one process for the model that answers, a line before it, and
+another model in its place whenever one is chosen.
 
-The process starts with the first question (or `warm`), and again after it has died; an answer under
-way then fails, the next does not. One answer is written at a time, in the order of asking.
+The process starts with the first question (or `warm`), and again after it was lost. Which model is
+to answer is asked anew before each answer: those under way end on the model that they began with,
+the next one begins on the new one, and the old one's process ends with its last answer. Both are in
+memory at a time only where both fit.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
-import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from types import TracebackType
 from typing import Self
 
-from assistant.errors import AssistantError, ModelBusy, ModelFailed, PromptTooLong
-from assistant.llamacpp_process import CHILD, EngineOptions, ModelProcess
-from assistant.model import Generation, ModelInfo, Sampling, StopReason
+from assistant.engine_options import EngineOptions
+from assistant.errors import AssistantError, ModelFailed
+from assistant.line import Line
+from assistant.llamacpp_process import CHILD, ModelProcess
+from assistant.llamacpp_stream import NO_METER, Meter, Writing
+from assistant.loaded import Fit, Loaded, Notice, as_asked
+from assistant.model import NOBODY, Caller, ModelInfo, Sampling
+from assistant.model_status import ModelStatus
 from assistant.shelf import ModelFile
 from assistant.wire import Frame
 
 __all__ = ["EngineOptions", "LlamaCpp"]
 
-POLL_SECONDS = 0.02  # how often a waiting answer looks whether it is still wanted
-GRACE_SECONDS = 30.0  # a process that goes on this long after it should have stopped is killed
+REPLY_SECONDS = 60.0
+TURN_SECONDS = 0.5  # how long to wait at a time for another model to end
+Choose = Callable[[], ModelFile]
+
+
+def _unheard(happened: str, facts: Mapping[str, object]) -> None:
+    """Nobody is told."""
+
+
+def _never(old: ModelFile, new: ModelFile) -> bool:
+    """Two models are never in memory at a time."""
+    return False
 
 
 class LlamaCpp:
-    """`assistant.model.Model` over one GGUF file."""
+    """`assistant.model.Model` over GGUF files."""
 
     def __init__(
-        self, model: ModelFile, options: EngineOptions | None = None, child: str = CHILD
+        self,
+        model: ModelFile | Choose,
+        options: EngineOptions | None = None,
+        child: str = CHILD,
+        *,
+        fit: Fit = as_asked,
+        both_fit: Callable[[ModelFile, ModelFile], bool] = _never,
+        notice: Notice = _unheard,
+        meter: Meter = NO_METER,
     ) -> None:
-        """Starts nothing yet: the file is checked and loaded with the first use, by a process
-        that runs the module `child`."""
-        self._model = model
-        self._options = options or EngineOptions()
-        self._child = child
-        self._turns = Turns(self._options.queue_limit)
-        self._starting = threading.Lock()
-        self._process: ModelProcess | None = None
+        """Starts nothing yet: a file is checked and loaded with the first use, by a process that
+        runs the module `child`.
+
+        `model` is a file, or what to ask before each answer for the one that is to write it. `fit`
+        turns the options into ones that this machine has room for, `both_fit` says whether a second
+        model may be loaded while the first still answers. `notice` is told when a model was loaded,
+        lost or unloaded; what it raises, whoever asks gets. `meter` tells an answer's energy.
+        """
+        self._choose: Choose = (lambda: model) if isinstance(model, ModelFile) else model
+        self.options = options or EngineOptions()
+        self._child, self._fit, self._both_fit, self._notice = child, fit, both_fit, notice
+        self.meter = meter
+        self.line = Line(self._places, self.options.queue_limit)
+        self._changed = threading.Condition()
+        self._current: Loaded | None = None
+        self._retired: list[Loaded] = []
         self._closed = False
+        self._trouble: BaseException | None = None  # what unloading could not record
+
+    def _places(self) -> int:
+        current = self._current
+        return current.sequences if current is not None else max(1, self.options.sequences)
+
+    # --- which model -----------------------------------------------------------------------------
+
+    @contextmanager
+    def used(self) -> Iterator[Loaded]:
+        """The model that is to answer now, held until the block ends: it is not unloaded
+        meanwhile. Raises ModelFailed if the port was closed, and what the choice raises."""
+        loaded = None
+        while loaded is None:
+            loaded = self.hold(TURN_SECONDS)
+        try:
+            yield loaded
+        finally:
+            self.release(loaded)
+
+    def hold(self, seconds: float) -> Loaded | None:
+        """As `used`, until `release`; None if another model has to end first and has not within
+        `seconds`."""
+        chosen = self._choose()
+        with self._changed:
+            if self._current is not None and self._current.model != chosen:
+                self._retire(self._current)
+            if self._closed:
+                raise ModelFailed("it was closed")
+            trouble, self._trouble = self._trouble, None
+            if trouble is not None:
+                raise trouble
+            if self._current is None:
+                if not all(self._both_fit(old.model, chosen) for old in self._retired):
+                    self._changed.wait(seconds)  # for the last answer of the old one
+                    return None
+                self._current = Loaded(chosen, self.options, self._child, self._fit, self._notice)
+            self._current.users += 1
+            return self._current
+
+    def release(self, loaded: Loaded) -> None:
+        """Give back what `hold` gave; with the last one a model that was replaced is unloaded.
+        Returns at once: the listener of the very process that ends may call this."""
+        with self._changed:
+            loaded.users -= 1
+            if loaded.users == 0 and loaded in self._retired:
+                self._unload(loaded)
+
+    def _retire(self, loaded: Loaded) -> None:
+        """Let a model answer nothing new; it ends with its last answer."""
+        self._current = None
+        self._retired.append(loaded)
+        if loaded.users == 0:
+            self._unload(loaded)
+
+    def _unload(self, loaded: Loaded) -> None:
+        threading.Thread(target=self._unloaded, args=(loaded,), name="unload", daemon=True).start()
+
+    def _unloaded(self, loaded: Loaded) -> None:
+        """End a model's process, and only then let another be loaded in its place."""
+        try:
+            loaded.close()
+        except BaseException as error:  # noqa: BLE001 - raised to whoever comes next
+            self._trouble = error
+        with self._changed:
+            if loaded in self._retired:
+                self._retired.remove(loaded)
+            self._changed.notify_all()
+
+    def process(self) -> ModelProcess:
+        """The running process of the model that is to answer now."""
+        with self.used() as loaded:
+            return loaded.process()
+
+    def status(self) -> ModelStatus:
+        """The model as it stands now; waits for nothing and raises nothing."""
+        current = self._current
+        waiting, running = self.line.waiting, self.line.running
+        if current is None:
+            return ModelStatus(waiting=waiting, running=running)
+        name, state, notes = current.state()
+        return ModelStatus(name, state, notes, waiting, running)
+
+    # --- the port --------------------------------------------------------------------------------
 
     @property
     def info(self) -> ModelInfo:
         return self.process().info
-
-    def process(self) -> ModelProcess:
-        """The running process, started if there is none; waits while it loads.
-
-        Raises ModelMissing, ModelAltered, ModelUnreadable or ModelFailed.
-        """
-        with self._starting:
-            if self._closed:
-                raise ModelFailed("it was closed")
-            if self._process is None or not self._process.alive:
-                self._process = None
-                self._process = ModelProcess(self._model, self._options, self._child)
-            return self._process
 
     def warm(self) -> None:
         threading.Thread(target=self._warm, daemon=True).start()
@@ -69,8 +172,97 @@ class LlamaCpp:
         except AssistantError:
             return  # whoever needs the model tries again and is told
 
+    @contextmanager
+    def held(self) -> Iterator[Held]:
+        """This port bound to the model that is to answer now, whatever takes its place."""
+        with self.used() as loaded:
+            yield Held(self, loaded)
+
     def count_tokens(self, text: str) -> int:
-        return int(self.process().ask({"op": "count", "text": _sound(text)})["tokens"])
+        with self.held() as model:
+            return model.count_tokens(text)
+
+    def prompt_tokens(self, system: str, user: str) -> int:
+        with self.held() as model:
+            return model.prompt_tokens(system, user)
+
+    def render(self, system: str, user: str) -> str:
+        with self.held() as model:
+            return model.render(system, user)
+
+    def generate(
+        self,
+        system: str,
+        user: str,
+        sampling: Sampling,
+        deadline: float | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        caller: Caller = NOBODY,
+    ) -> Writing:
+        order = _order(system, user, sampling, deadline, caller)
+        return Writing(self, None, order, cancelled or (lambda: False), caller.owner)
+
+    def score(
+        self,
+        system: str,
+        user: str,
+        text: str,
+        deadline: float | None = None,
+        caller: Caller = NOBODY,
+    ) -> tuple[float, ...]:
+        with self.held() as model:
+            return model.score(system, user, text, deadline, caller)
+
+    def forget(self, conversation: str) -> None:
+        with self._changed:
+            everywhere = [*self._retired, *([self._current] if self._current else [])]
+        for loaded in everywhere:
+            if loaded.alive:
+                loaded.process().ask({"op": "forget", "conversation": conversation})
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            everywhere = [*self._retired, *([self._current] if self._current else [])]
+            self._retired, self._current = [], None
+            self._changed.notify_all()
+        for loaded in everywhere:
+            loaded.close()
+        if self._trouble is not None:
+            raise self._trouble
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Held:
+    """`assistant.model.Model` over one loaded model of a `LlamaCpp`, as long as that is held."""
+
+    def __init__(self, port: LlamaCpp, loaded: Loaded) -> None:
+        self._port, self._loaded = port, loaded
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._loaded.process().info
+
+    def warm(self) -> None:
+        return  # it is about to be used
+
+    @contextmanager
+    def held(self) -> Iterator[Held]:
+        yield self
+
+    def count_tokens(self, text: str) -> int:
+        order = {"op": "count", "text": _sound(text)}
+        return int(self._loaded.process().ask(order, REPLY_SECONDS)["tokens"])
 
     def prompt_tokens(self, system: str, user: str) -> int:
         return int(self._prompt(system, user)["tokens"])
@@ -80,7 +272,7 @@ class LlamaCpp:
 
     def _prompt(self, system: str, user: str) -> Frame:
         order = {"op": "prompt", "system": _sound(system), "user": _sound(user)}
-        return self.process().ask(order)
+        return self._loaded.process().ask(order, REPLY_SECONDS)
 
     def generate(
         self,
@@ -89,212 +281,41 @@ class LlamaCpp:
         sampling: Sampling,
         deadline: float | None = None,
         cancelled: Callable[[], bool] | None = None,
+        caller: Caller = NOBODY,
     ) -> Writing:
-        order = {"op": "generate", "system": _sound(system), "user": _sound(user)}
-        order |= asdict(sampling) | {"deadline": deadline}
-        return Writing(self, self._turns, order, cancelled or (lambda: False))
+        order = _order(system, user, sampling, deadline, caller)
+        return Writing(self._port, self._loaded, order, cancelled or (lambda: False), caller.owner)
+
+    def score(
+        self,
+        system: str,
+        user: str,
+        text: str,
+        deadline: float | None = None,
+        caller: Caller = NOBODY,
+    ) -> tuple[float, ...]:
+        if not text:
+            return ()
+        order = _order(system, user, Sampling(), deadline, caller)
+        order |= {"op": "score", "text": _sound(text), "conversation": ""}
+        stream = Writing(self._port, self._loaded, order, lambda: False, caller.owner)
+        with stream:
+            for _ in stream:
+                pass
+        return stream.result.logprobs
+
+    def forget(self, conversation: str) -> None:
+        self._port.forget(conversation)
 
     def close(self) -> None:
-        with self._starting:
-            self._closed = True
-            process, self._process = self._process, None
-        if process is not None:
-            process.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        return  # it is the port's to close
 
 
-class Turns:
-    """First come, first served: one at a time, and at most `limit` waiting."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._changed = threading.Condition()
-        self._line: deque[object] = deque()  # the first has its turn
-
-    def __len__(self) -> int:
-        """How many there are in line, the one whose turn it is included."""
-        return len(self._line)
-
-    def take(self, unwanted: Callable[[], bool]) -> object | None:
-        """Wait for a turn; None if `unwanted` came first. Raises ModelBusy.
-
-        The turn is given back by `release`, from any thread, any number of times.
-        """
-        turn = object()
-        with self._changed:
-            ahead = len(self._line)
-            if ahead > self._limit:
-                raise ModelBusy(ahead)
-            self._line.append(turn)
-        try:
-            with self._changed:
-                while self._line[0] is not turn:
-                    if unwanted():
-                        break
-                    self._changed.wait(POLL_SECONDS)
-                else:
-                    return turn
-        except BaseException:  # Ctrl-C while waiting must not block those behind
-            self.release(turn)
-            raise
-        self.release(turn)
-        return None
-
-    def release(self, turn: object) -> None:
-        """Give a turn back, or leave the line."""
-        with self._changed:
-            if turn in self._line:
-                self._line.remove(turn)
-                self._changed.notify_all()
-
-
-class Writing:
-    """`assistant.model.Stream` of one answer.
-
-    Frames are taken off the line by the process's listener and wait here, so that somebody who
-    reads slowly, or not at all, holds nobody else up: the turn ends when the model has finished.
-    """
-
-    def __init__(
-        self, engine: LlamaCpp, turns: Turns, order: Frame, cancelled: Callable[[], bool]
-    ) -> None:
-        self._engine, self._turns, self._order = engine, turns, order
-        self._deadline: float | None = order["deadline"]
-        self._cancelled = cancelled
-        self._closing = threading.Event()
-        self._reading = threading.Lock()
-        self._frames: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
-        self._process: ModelProcess | None = None  # set while the model is at work
-        self._answer = 0
-        self._unwanted_since: float | None = None
-        self._pieces: list[str] = []
-        self._ended = False
-        self._result: Generation | None = None
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        with self._reading:
-            if self._ended or (self._process is None and not self._begin()):
-                raise StopIteration
-            return self._next()
-
-    @property
-    def result(self) -> Generation:
-        if self._result is None:
-            raise RuntimeError("this answer has not been generated to its end")
-        return self._result
-
-    def close(self) -> None:
-        self._closing.set()
-        # Whoever is reading in another thread sees that by itself.
-        if self._reading.acquire(blocking=False):
-            try:
-                self._drain()
-            finally:
-                self._reading.release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _drain(self) -> None:
-        """Wait for the end of an answer that is under way."""
-        try:
-            while self._process is not None and not self._ended:
-                self._next()
-        except (StopIteration, AssistantError):
-            return  # closing is no place to complain; `result` tells that there is none
-
-    def _begin(self) -> bool:
-        """Wait for a turn and give the order; False if the answer was unwanted before that."""
-        turn = self._turns.take(lambda: self._unwanted() is not None)
-        reason = self._unwanted()
-        if turn is None or reason is not None:
-            if turn is not None:
-                self._turns.release(turn)
-            self._finish(Generation("", 0, 0, reason or "cancelled", 0.0, 0.0))
-            return False
-
-        def arrived(frame: Frame | None) -> None:
-            if frame is None or "piece" not in frame:
-                self._turns.release(turn)
-            self._frames.put(frame)
-
-        try:
-            process = self._engine.process()
-            self._answer = process.begin(self._order, arrived)
-        except BaseException:
-            self._ended = True
-            self._turns.release(turn)
-            raise
-        self._process = process
-        return True
-
-    def _next(self) -> str:
-        """The next piece of an answer under way."""
-        while True:
-            try:
-                frame = self._frames.get(timeout=POLL_SECONDS)
-            except queue.Empty:
-                self._press()
-                continue
-            if frame is not None and "piece" in frame:
-                self._press()
-                self._pieces.append(str(frame["piece"]))
-                return self._pieces[-1]
-            self._end(frame)
-            raise StopIteration
-
-    def _end(self, frame: Frame | None) -> None:
-        """Take the last frame. Raises PromptTooLong or ModelFailed."""
-        process, self._process, self._ended = self._process, None, True
-        if frame is None or process is None:
-            raise process.failure() if process is not None else ModelFailed("it was closed")
-        if "too_long" in frame:
-            raise PromptTooLong(int(frame["too_long"]), int(frame["context"]))
-        self._finish(Generation("".join(self._pieces), **frame["done"]))
-
-    def _finish(self, result: Generation) -> None:
-        self._ended = True
-        self._result = result
-
-    def _unwanted(self) -> StopReason | None:
-        """Why the answer should end now, if it should."""
-        if self._closing.is_set() or self._cancelled():
-            return "cancelled"
-        late = self._deadline is not None and time.monotonic() >= self._deadline
-        return "deadline" if late else None
-
-    def _press(self) -> None:
-        """See to it that an answer ends that is no longer wanted."""
-        if self._process is None:
-            return
-        now = time.monotonic()
-        if self._unwanted_since is None:
-            if self._unwanted() is not None:
-                self._unwanted_since = now
-                self._process.cancel(self._answer)
-        elif now - self._unwanted_since > GRACE_SECONDS:
-            self._process.kill("it did not stop when it was told to")
+def _order(
+    system: str, user: str, sampling: Sampling, deadline: float | None, caller: Caller
+) -> Frame:
+    order = {"op": "generate", "system": _sound(system), "user": _sound(user)}
+    return order | asdict(sampling) | {"deadline": deadline, "conversation": caller.conversation}
 
 
 def _sound(text: str) -> str:

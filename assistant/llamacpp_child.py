@@ -1,10 +1,10 @@
 """The model's process: llama.cpp behind a line of JSON frames. The only importer of llama_cpp.
 
 Started as `python -m assistant.llamacpp_child DESCRIPTOR` by `assistant.llamacpp_process`, which
-sends one `load` frame and then `count`, `prompt`, `generate` and `cancel` frames, each with an
-`id` that the replies carry. One thread reads frames and answers what needs no evaluation, the main
-thread evaluates one generation after the other. An unforeseen error ends the process: the other
-side sees the end of the line, and the traceback on standard error says why.
+sends one `load` frame and then `count`, `prompt`, `generate`, `score`, `cancel` and `forget`
+frames, each with an `id` that the replies carry. One thread reads frames and answers what needs no
+evaluation; the main thread evaluates, and is the only one to. An unforeseen error ends the
+process: the other side sees the end of the line, and the traceback on standard error says why.
 """
 
 from __future__ import annotations
@@ -17,17 +17,27 @@ import sys
 import threading
 import time
 import traceback
+from collections import deque
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from assistant.llamacpp_engine import Engine, Unusable
+from assistant.llamacpp_batch import Answer, Batching
+from assistant.llamacpp_engine import Engine, Unusable, load_model
+from assistant.llamacpp_sampler import UnusableForm, grammar_of
 from assistant.model import StopReason
+from assistant.prefixes import Prefixes
+from assistant.seq2seq import engine_of
 from assistant.template import Prompt
 from assistant.wire import BadFrame, Wire
 from audit.confine import confine
 
 PIECE_SECONDS = 0.03  # no eye follows faster
 PARENT_SECONDS = 2.0  # how often to look whether the parent is still there
+IDLE_SECONDS = 5.0  # how often an idle process looks what it need not keep any longer
+FIRST_TO_DIE = 800  # of 1000: where memory runs out, the service must not go with it
+
+Convert = Callable[[str], str]
 
 
 class Letter:
@@ -36,27 +46,38 @@ class Letter:
 
     def __init__(self, wire: Wire, answer: int) -> None:
         self._wire, self._answer = wire, answer
-        self._text, self._posted = "", 0.0
+        self._text, self._tokens, self._posted = "", 0, 0.0
 
     def add(self, piece: str) -> None:
-        """Send `piece`, now or with the next ones."""
+        """Send a token's `piece`, now or with the next ones."""
         self._text += piece
+        self._tokens += 1
         if time.monotonic() - self._posted >= PIECE_SECONDS:
             self.post()
+
+    def end(self, frame: dict[str, Any]) -> None:
+        """Send what has not been sent, and the last frame."""
+        self.post()
+        self._wire.send({"id": self._answer, **frame})
 
     def post(self) -> None:
         """Send what has not been sent."""
         if self._text:
-            self._wire.send({"id": self._answer, "piece": self._text})
-            self._text, self._posted = "", time.monotonic()
+            piece = {"piece": self._text, "tokens": self._tokens}
+            self._wire.send({"id": self._answer, **piece})
+            self._text, self._tokens, self._posted = "", 0, time.monotonic()
 
 
 class Service:
     """Answers frames until the line ends."""
 
-    def __init__(self, wire: Wire, engine: Engine) -> None:
-        self._wire, self._engine = wire, engine
+    def __init__(self, wire: Wire, engine: Engine, order: dict[str, Any], convert: Convert) -> None:
+        self._wire, self._engine, self._convert = wire, engine, convert
+        limit = order["conversation_mib"] << 20
+        self._prefixes = Prefixes(limit, order["conversation_seconds"])
+        self._batching = Batching(engine, self._prefixes, order["thinking_tokens"])
         self._orders: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._waiting: deque[dict[str, Any]] = deque()
         self._cancelled: set[int] = set()
 
     def read(self) -> None:
@@ -82,7 +103,7 @@ class Service:
                 self._wire.send({"id": frame["id"], **reply})
             case "cancel":
                 self._cancelled.add(frame["answer"])
-            case "generate":
+            case "generate" | "score" | "forget":
                 self._orders.put(frame)
             case unknown:
                 raise BadFrame(f"no such order: {unknown}")
@@ -91,41 +112,88 @@ class Service:
         return self._engine.frame.fill(frame["system"], frame["user"], self._engine.vocab)
 
     def work(self) -> None:
-        """Write one answer after the other."""
+        """Write answers, as many at a time as the engine has sequences."""
         while True:
-            frame = self._orders.get()
-            answer = frame["id"]
-            prompt, context = self._prompt(frame), self._engine.context
-            if len(prompt.tokens) >= context:
-                needed = len(prompt.tokens) + 1
-                self._wire.send({"id": answer, "too_long": needed, "context": context})
+            self._collect()
+            while self._waiting and self._batching.room:
+                self._begin(self._waiting.popleft())
+            self._batching.step()
+
+    def _collect(self) -> None:
+        """Take in the orders that have come; waits for one where nothing is under way."""
+        idle = not self._batching.busy and not self._waiting
+        while True:
+            try:
+                frame = (
+                    self._orders.get(timeout=IDLE_SECONDS) if idle else self._orders.get_nowait()
+                )
+            except queue.Empty:
+                if not idle:
+                    return
+                self._prefixes.expire()
                 continue
-            letter = Letter(self._wire, answer)
+            if frame["op"] == "forget":
+                self._forget(frame["conversation"])
+                self._wire.send({"id": frame["id"]})
+            else:
+                self._waiting.append(frame)
+                idle = False
 
-            def unwanted(
-                answer: int = answer, deadline: float | None = frame["deadline"]
-            ) -> StopReason | None:
-                # In this order: the other side cancels as well once the deadline has passed.
-                if deadline is not None and time.monotonic() >= deadline:
-                    return "deadline"
-                return "cancelled" if answer in self._cancelled else None
+    def _forget(self, conversation: str) -> None:
+        if conversation:
+            self._prefixes.forget(conversation)
+        else:
+            self._prefixes.forget_all()
 
-            done = self._engine.generate(prompt, frame, unwanted, letter.add)
-            letter.post()
-            self._cancelled.discard(answer)
-            self._wire.send({"id": answer, "done": done})
+    def _begin(self, frame: dict[str, Any]) -> None:
+        letter = Letter(self._wire, frame["id"])
+        try:
+            answer = self._answer(frame, letter)
+        except UnusableForm as error:
+            self._cancelled.discard(frame["id"])
+            letter.end({"unusable_form": str(error)})
+            return
+        needed, context = self._batching.needs(answer)
+        if needed > context:
+            answer.end({"too_long": needed, "context": context})
+        elif frame["op"] == "score" and not answer.scored:
+            answer.end({"unusable_form": "the text to be scored stands for no token"})
+        else:
+            self._batching.begin(answer)
+
+    def _answer(self, frame: dict[str, Any], letter: Letter) -> Answer:
+        number, deadline = frame["id"], frame["deadline"]
+        scored: tuple[int, ...] = ()
+        if frame["op"] == "score":
+            frame |= {"stop": (), "logprobs": False, "max_tokens": 1}
+            scored = tuple(self._engine.text_tokens(frame["text"]))
+
+        def unwanted() -> StopReason | None:
+            # In this order: the other side cancels as well once the deadline has passed.
+            if deadline is not None and time.monotonic() >= deadline:
+                return "deadline"
+            return "cancelled" if number in self._cancelled else None
+
+        def end(last: dict[str, Any]) -> None:
+            self._cancelled.discard(number)
+            letter.end(last)
+
+        form = "" if scored else grammar_of(frame, self._convert)
+        return Answer(frame, self._prompt(frame), unwanted, letter.add, end, form, scored)
 
 
 def main(descriptor: int) -> None:
     """Serve on the given descriptor, a socket, until the other side closes it."""
     refused = confine()  # before llama_cpp, whose libraries start threads when they are loaded
+    _volunteer()
     import llama_cpp
+    from llama_cpp.llama_grammar import json_schema_to_gbnf
 
     logging.getLogger("llama-cpp-python").setLevel(logging.WARNING)
     wire = Wire(Connection(descriptor))
     order = wire.receive()
     try:
-        engine = Engine(llama_cpp, order)
+        engine = engine_of(llama_cpp, load_model(llama_cpp, order), order)
     except Unusable as error:
         wire.send({"id": order["id"], "unusable": str(error)})
         return
@@ -134,16 +202,30 @@ def main(descriptor: int) -> None:
         {
             "id": order["id"],
             "context": engine.context,
+            "sequences": engine.sequences,
             "runtime": f"llama-cpp-python {llama_cpp.__version__}, llama.cpp {build}",
-            "template_sha256": hashlib.sha256(engine.template.encode()).hexdigest(),
+            "template_sha256": hashlib.sha256(engine.chosen.template.encode()).hexdigest(),
+            "chat_format": engine.chosen.name,
+            "kv_cache": engine.kv_cache,
+            "gpu_layers": engine.gpu_layers,
+            "exact": engine.exact,
             "offloads": engine.offloads,
             "refused": refused,
         }
     )
-    service = Service(wire, engine)
+    service = Service(wire, engine, order, json_schema_to_gbnf)
     threading.excepthook = _die
     threading.Thread(target=service.read, daemon=True).start()
     service.work()
+
+
+def _volunteer() -> None:
+    """Let the system end this process before others when memory runs out."""
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:  # noqa: PTH123
+            file.write(str(FIRST_TO_DIE))
+    except OSError:
+        return  # not Linux, or not allowed: it is a courtesy
 
 
 def _die(failed: threading.ExceptHookArgs) -> None:

@@ -17,13 +17,14 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO
 
+from assistant import threads
 from assistant.cores import available_cores
+from assistant.engine_options import EngineOptions
 from assistant.errors import ModelFailed, ModelUnreadable
 from assistant.model import ModelInfo
 from assistant.shelf import ModelFile, header_of, open_verified
@@ -35,31 +36,24 @@ END_SECONDS = 5.0  # how long a process may take to end after its line was close
 STDERR_LINES = 40  # what is kept of llama.cpp's chatter
 STDERR_LINE_CHARS = 500
 
+_CLOSED = "it was closed"
 _TROUBLE = re.compile("error|fail|assert|memory", re.IGNORECASE)
 
-# llama.cpp's threads meet a thousand times a token. By default they spin while they wait, which on
-# a machine that does anything else takes the core from the thread that is waited for.
-_WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
-
 Route = Callable[[Frame | None], None]  # takes each frame of one id; None: the process is gone
-
-
-@dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """How a model is run; the settings of the same names say what each means."""
-
-    context: int = 4096
-    threads: int = 0
-    gpu_layers: int = -1
-    queue_limit: int = 16
-    load_seconds: float = 600.0
 
 
 class ModelProcess:
     """A running process with a loaded model. Threads may share it."""
 
-    def __init__(self, model: ModelFile, options: EngineOptions, child: str = CHILD) -> None:
+    def __init__(
+        self,
+        model: ModelFile,
+        options: EngineOptions,
+        child: str = CHILD,
+        notes: tuple[str, ...] = (),
+    ) -> None:
         """Start the module `child` and load, which takes as long as it takes to read the file.
+        `notes` are passed on in `info`.
 
         Raises ModelMissing, ModelAltered, ModelUnreadable or ModelFailed.
         """
@@ -76,18 +70,32 @@ class ModelProcess:
                 "path": f"/proc/self/fd/{file.fileno()}",
                 "context": options.context,
                 "threads": options.threads or available_cores(),
+                "spare_cores": not options.threads,
+                "sequences": max(1, options.sequences),
                 "gpu_layers": options.gpu_layers,
+                "kv_cache": options.kv_cache,
+                "conversation_mib": options.conversation_mib,
+                "conversation_seconds": options.conversation_seconds,
+                "thinking": options.thinking if model.thinking is None else model.thinking,
+                "thinking_tokens": options.thinking_tokens,
+                "chat_format": model.chat_format,
             }
             ready = self._load(order, options.load_seconds, model.path)
         self.refused = tuple(str(reason) for reason in ready["refused"])
         self.info = ModelInfo(
-            name=header.name,
+            name=model.name or header.name,
             sha256=model.sha256,
             quantization=header.quantization,
             architecture=header.architecture,
             context=int(ready["context"]),
             runtime=str(ready["runtime"]),
             template_sha256=str(ready["template_sha256"]),
+            chat_format=str(ready.get("chat_format", "")),
+            sequences=int(ready.get("sequences", 1)),
+            kv_cache=str(ready.get("kv_cache", "")),
+            gpu_layers=int(ready.get("gpu_layers", 0)),
+            exact=bool(ready.get("exact", False)),
+            notes=notes,
         )
 
     @property
@@ -97,6 +105,11 @@ class ModelProcess:
     @property
     def alive(self) -> bool:
         return not self._gone and self._process.poll() is None
+
+    @property
+    def lost(self) -> bool:
+        """Whether it ended without having been told to."""
+        return bool(self._gone) and self._gone != _CLOSED
 
     def ask(self, frame: Frame, seconds: float = REPLY_SECONDS) -> Frame:
         """The one reply to `frame`. Raises ModelFailed; after `seconds` the process is ended."""
@@ -137,6 +150,11 @@ class ModelProcess:
         except OSError:
             self.kill("its line broke")
 
+    def mourned(self) -> str:
+        """Why it ended, of a process that has ended by itself; waits until that is known."""
+        self._listener.join(END_SECONDS)
+        return self.failure().reason
+
     def failure(self) -> ModelFailed:
         """What to say about a process that is gone, its last words included."""
         last = next((line for line in reversed(self._chatter) if _TROUBLE.search(line)), "")
@@ -149,7 +167,7 @@ class ModelProcess:
 
     def close(self) -> None:
         """End the process and wait until it has ended."""
-        self._leave("it was closed")
+        self._leave(_CLOSED)
         self._ours.shutdown(socket.SHUT_RDWR)
         try:
             self._process.wait(END_SECONDS)
@@ -171,7 +189,7 @@ class ModelProcess:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,  # Ctrl-C ends an answer, not the model
-                    env=_WAITING | os.environ | {"PYTHONPATH": os.pathsep.join(map(str, roots))},
+                    env=_environment() | {"PYTHONPATH": os.pathsep.join(map(str, roots))},
                 )
             except OSError as error:
                 self._ours.close()
@@ -236,6 +254,11 @@ class ModelProcess:
             waiting, self._routes = list(self._routes.values()), {}
         for route in waiting:
             route(None)
+
+
+def _environment() -> dict[str, str]:
+    chosen = any(name in os.environ for name in threads.CHOSEN_BY_USER)
+    return dict(os.environ) if chosen else os.environ | threads.SPIN
 
 
 def _ending(status: int) -> str:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from assistant.errors import PromptTooLong
-from assistant.model import Generation, Model, Sampling
+from assistant.model import Caller, Generation, Model, Sampling
 
 SYSTEM = "Answer from the passages, in plain sentences."
 QUESTION = "Passage: Records are kept for six years.\n\nHow long are records kept?"
@@ -103,6 +103,41 @@ class ModelConformance:
             first = next(stream)
         assert stream.result.text.startswith(first)
         assert list(stream) == []
+
+    def test_waiting_ends_and_the_answer_follows(self, model: Model) -> None:
+        with model.generate(SYSTEM, QUESTION, Sampling(max_tokens=4)) as stream:
+            assert all(ahead > 0 for ahead in stream.waiting())
+            assert "".join(stream)
+        assert list(stream.waiting()) == []
+
+    def test_a_text_is_the_likelier_the_better_it_fits(self, model: Model) -> None:
+        fitting = model.score(SYSTEM, QUESTION, "Records are kept for six years.")
+        strange = model.score(SYSTEM, QUESTION, "Bzqx! Jjmww? Xyzzy: $#@ %%~")
+        assert all(value <= 0.0 for value in fitting + strange)
+        assert sum(fitting) / len(fitting) > sum(strange) / len(strange)
+        assert model.score(SYSTEM, QUESTION, "") == ()
+
+    def test_a_held_model_is_a_model_and_says_the_same(self, model: Model) -> None:
+        with model.held() as held:
+            assert isinstance(held, Model)
+            assert held.info == model.info
+            assert held.render(SYSTEM, QUESTION) == model.render(SYSTEM, QUESTION)
+            assert generated(held, max_tokens=4).text == generated(model, max_tokens=4).text
+
+    def test_a_conversation_is_answered_as_if_it_had_read_nothing(self, model: Model) -> None:
+        caller = Caller("anna", "a-conversation-of-her-own")
+        passages = "Passage: Records are kept for six years, invoices for ten.\n\n"
+
+        def asked(question: str, caller: Caller) -> str:
+            told = Sampling(max_tokens=12)
+            with model.generate(SYSTEM, passages + question, told, caller=caller) as stream:
+                return "".join(stream)
+
+        asked("How long are records kept?", caller)
+        again = asked("How long are invoices kept?", caller)
+        model.forget(caller.conversation)
+        assert again == asked("How long are invoices kept?", Caller("bert"))
+        assert again == asked("How long are invoices kept?", caller)
 
     def test_there_is_no_result_before_the_end(self, model: Model) -> None:
         stream = model.generate(SYSTEM, QUESTION, Sampling(max_tokens=2))

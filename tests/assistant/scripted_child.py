@@ -4,6 +4,7 @@ echo: answers with the user's message, a word a piece, each word after the first
 mute, deaf: never answers; deaf does not obey a cancel either
 dies: ends with status 3 as soon as it is asked; stillborn: before it has loaded
 babbles: sends what is no frame; strays: sends frames that belong to nothing
+unsure: answers another word the second time that it is loaded for a file
 sleeps: never finishes loading; refuses: says that the model is unusable
 """
 
@@ -21,6 +22,7 @@ from assistant.gguf import parse_header
 from assistant.wire import Wire
 
 TEMPLATE = "ab" * 32
+TALKING = ("echo", "other", "unsure")
 
 
 def main(descriptor: int) -> None:
@@ -39,6 +41,7 @@ def main(descriptor: int) -> None:
         wire.send({"id": order["id"], "unusable": "llama.cpp cannot load it"})
         return
     ready = {"context": order["context"], "runtime": "scripted", "template_sha256": TEMPLATE}
+    ready |= {"sequences": order["sequences"], "chat_format": "words", "exact": True}
     wire.send({"id": order["id"], "refused": [], **ready})
     serve(connection, wire, manner)
 
@@ -56,7 +59,9 @@ def serve(connection: Connection, wire: Wire, manner: str) -> None:
                 wire.send({"piece": "to nobody"})
             elif frame["op"] == "cancel":
                 cancelled.add(frame["answer"])
-            elif frame["op"] == "count" and manner == "echo":
+            elif frame["op"] == "forget":
+                wire.send({"id": frame["id"]})
+            elif frame["op"] == "count" and manner in TALKING:
                 wire.send({"id": frame["id"], "tokens": len(frame["text"])})
             elif frame["op"] == "generate":
                 work = threading.Thread(target=answer, args=(wire, frame, manner, cancelled))
@@ -66,13 +71,20 @@ def serve(connection: Connection, wire: Wire, manner: str) -> None:
         os._exit(0)
 
 
+def said(frame: dict[str, Any], manner: str) -> list[str]:
+    words: list[str] = frame["user"].split()
+    if manner == "other":
+        return [word.upper() for word in words]
+    return [f"{word}{os.getpid()}" for word in words] if manner == "unsure" else words
+
+
 def answer(wire: Wire, frame: dict[str, Any], manner: str, cancelled: set[int]) -> None:
     reason, written = "stop", 0
-    for word in frame["user"].split() if manner == "echo" else iter(lambda: time.sleep(0.01), 1):
+    for word in said(frame, manner) if manner in TALKING else iter(lambda: time.sleep(0.01), 1):
         if frame["id"] in cancelled and manner != "deaf":
             reason = "cancelled"
             break
-        if manner == "echo":
+        if manner in TALKING:
             wire.send({"id": frame["id"], "piece": word + " "})
             written += 1
             time.sleep(0.01)

@@ -6,12 +6,13 @@ import hashlib
 import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from assistant.errors import ModelFailed, PromptTooLong
-from assistant.model import Generation, ModelInfo, Sampling, StopReason
+from assistant.model import NOBODY, Caller, Generation, ModelInfo, Sampling, StopReason
 from assistant.pieces import Pieces
 from assistant.shelf import ModelFile
 
@@ -23,16 +24,25 @@ class ScriptedModel:
 
     `script` is a list of answers, the last of which is repeated, or a function of system prompt and
     user message. A token is four characters. `calls` holds (system, user, sampling) of each
-    generation that was begun, `closed` whether `close` was called. After `breaks_after` pieces the
-    model fails, as a process that died would.
+    generation that was begun, `callers` for whom, `closed` whether `close` was called, `forgotten`
+    the conversations that were forgotten. After `breaks_after` pieces the model fails, as a process
+    that died would. Whoever waits is told `queue`, one number after the other.
     """
 
     def __init__(
-        self, script: Script, *, context: int = 4096, breaks_after: int | None = None
+        self,
+        script: Script,
+        *,
+        context: int = 4096,
+        breaks_after: int | None = None,
+        queue: Sequence[int] = (),
     ) -> None:
         self._script = script
         self._context = context
         self.breaks_after = breaks_after
+        self.queue = queue
+        self.callers: list[Caller] = []
+        self.forgotten: list[str] = []
         self.calls: list[tuple[str, str, Sampling]] = []
         self.closed = False
 
@@ -60,7 +70,9 @@ class ScriptedModel:
         sampling: Sampling,
         deadline: float | None = None,
         cancelled: Callable[[], bool] | None = None,
+        caller: Caller = NOBODY,
     ) -> ScriptedStream:
+        self.callers.append(caller)
         return ScriptedStream(self, (system, user, sampling), deadline, cancelled)
 
     def answer(self, system: str, user: str) -> str:
@@ -68,6 +80,26 @@ class ScriptedModel:
         if callable(self._script):
             return self._script(system, user)
         return self._script[min(len(self.calls), len(self._script)) - 1]
+
+    def score(
+        self,
+        system: str,
+        user: str,
+        text: str,
+        deadline: float | None = None,
+        caller: Caller = NOBODY,
+    ) -> tuple[float, ...]:
+        """A token is the likelier the more of its characters the prompt holds."""
+        prompt = self.render(system, user)
+        tokens = [text[n : n + 4] for n in range(0, len(text), 4)]
+        return tuple(-float(sum(c not in prompt for c in token)) - 0.1 for token in tokens)
+
+    @contextmanager
+    def held(self) -> Iterator[ScriptedModel]:
+        yield self
+
+    def forget(self, conversation: str) -> None:
+        self.forgotten.append(conversation)
 
     def close(self) -> None:
         self.closed = True
@@ -89,6 +121,12 @@ class ScriptedStream:
         self._result: Generation | None = None
         self._pieces = self._write()
         self._given: list[str] = []
+
+    def waiting(self) -> Iterator[int]:
+        for ahead in self._model.queue:
+            if self._unwanted() is not None:
+                return
+            yield ahead
 
     def __iter__(self) -> Iterator[str]:
         return self

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from assistant import llamacpp, llamacpp_process
+from assistant import llamacpp_process, llamacpp_stream, loaded
 from assistant.errors import (
     AssistantError,
     ModelAltered,
@@ -22,8 +22,8 @@ from assistant.errors import (
     ModelMissing,
     ModelUnreadable,
 )
-from assistant.llamacpp import EngineOptions, LlamaCpp, Turns
-from assistant.model import Model, Sampling
+from assistant.llamacpp import EngineOptions, LlamaCpp
+from assistant.model import Caller, Model, Sampling
 from assistant.shelf import ModelFile
 from tests.assistant.standins import model_file
 
@@ -114,18 +114,74 @@ def _raises(kind: type[Exception], engine: LlamaCpp) -> bool:
     return False
 
 
-def test_a_process_killed_in_the_middle_costs_that_answer_only(make: Make) -> None:
+def test_a_process_killed_in_the_middle_costs_time_only(make: Make) -> None:
     engine = make()
-    stream = engine.generate("", "one two " * 500, Sampling())
-    assert next(stream) == "one "
+    stream = engine.generate("", "one two three " * 20, Sampling())
+    given = [next(stream), next(stream)]
     first = engine.process().pid
     os.kill(first, signal.SIGKILL)
+    assert "".join([*given, *stream]) == "one two three " * 20
+    assert stream.result.attempts == 2
+    assert engine.process().pid != first
+    assert say(engine, "three four") == "three four "
+
+
+def test_a_process_killed_each_time_is_a_failure_and_the_next_answer_is_none(make: Make) -> None:
+    engine = make(retries=1)
+    stream = engine.generate("", "one two " * 500, Sampling())
+    for _ in range(2):
+        next(stream)
+        os.kill(engine.process().pid, signal.SIGKILL)
     with pytest.raises(ModelFailed, match="SIGKILL"):
         list(stream)
     with pytest.raises(RuntimeError):
         assert stream.result
     assert say(engine, "three four") == "three four "
-    assert engine.process().pid != first
+
+
+def test_what_was_given_out_is_never_followed_by_another_beginning(make: Make) -> None:
+    engine = make("unsure")
+    stream = engine.generate("", "one two " * 50, Sampling())
+    next(stream)
+    os.kill(engine.process().pid, signal.SIGKILL)
+    with pytest.raises(ModelFailed, match="something else"):
+        list(stream)
+    assert engine.line.running == 0
+
+
+def test_all_that_were_under_way_are_written_again_one_by_one(make: Make) -> None:
+    engine = make(sequences=3)
+    streams = {
+        word: engine.generate("", f"{word} " * 40, Sampling(), caller=Caller(word))
+        for word in ("left", "right", "middle")
+    }
+    said: dict[str, str] = {}
+    begun = threading.Barrier(4)
+
+    def read(word: str) -> None:
+        first = next(streams[word])
+        begun.wait(20)
+        said[word] = first + "".join(streams[word])
+
+    threads = [threading.Thread(target=read, args=(word,)) for word in streams]
+    for thread in threads:
+        thread.start()
+    begun.wait(20)
+    os.kill(engine.process().pid, signal.SIGKILL)
+    for thread in threads:
+        thread.join(60)
+    assert said == {word: f"{word} " * 40 for word in streams}
+
+
+def test_a_process_that_never_works_is_tried_less_and_less_often(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make("stillborn")
+    for _ in range(loaded.FAILURES_IN_A_ROW):
+        with pytest.raises(ModelFailed, match="no room for 80 layers"):
+            say(engine, "hello")
+    with pytest.raises(ModelFailed, match="again in 1 s; at last"):
+        say(engine, "hello")
 
 
 def test_a_process_killed_between_answers_costs_none(make: Make) -> None:
@@ -181,7 +237,8 @@ def test_a_process_that_does_not_count_is_ended(
 
 def test_a_mute_model_is_cancelled(make: Make) -> None:
     engine = make("mute")
-    with engine.generate("", "hello", Sampling(), time.monotonic() + 0.1) as stream:
+    engine.process()  # loading does not count
+    with engine.generate("", "hello", Sampling(), time.monotonic() + 0.5) as stream:
         assert list(stream) == []
     assert stream.result.stop_reason == "cancelled"  # as the scripted process calls it
 
@@ -189,9 +246,10 @@ def test_a_mute_model_is_cancelled(make: Make) -> None:
 def test_a_model_that_does_not_stop_when_told_is_killed(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(llamacpp, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(llamacpp_stream, "GRACE_SECONDS", 0.2)
     engine = make("deaf")
-    stream = engine.generate("", "hello", Sampling(), time.monotonic() + 0.1)
+    engine.process()  # loading does not count
+    stream = engine.generate("", "hello", Sampling(), time.monotonic() + 0.5)
     with pytest.raises(ModelFailed, match="did not stop"):
         next(stream)
 
@@ -201,7 +259,8 @@ def test_two_answers_never_mix_and_neither_is_lost(make: Make) -> None:
     said: dict[str, str] = {}
 
     def ask(word: str) -> None:
-        said[word] = say(engine, f"{word} " * 20)
+        with engine.generate("", f"{word} " * 20, Sampling(), caller=Caller(word)) as stream:
+            said[word] = "".join(stream)
 
     threads = [threading.Thread(target=ask, args=(word,)) for word in ("left", "right", "middle")]
     for thread in threads:
@@ -223,7 +282,7 @@ def test_more_waiting_than_allowed_are_turned_away_at_once(make: Make) -> None:
     engine = make(queue_limit=0)
     with engine.generate("", "word " * 500, Sampling()) as stream:
         next(stream)
-        with pytest.raises(ModelBusy, match="1 questions are ahead"):
+        with pytest.raises(ModelBusy, match="1 question is ahead"):
             say(engine, "too late")
     assert say(engine, "now") == "now "
 
@@ -261,27 +320,98 @@ def test_an_answer_can_be_closed_by_another_thread(make: Make) -> None:
     assert stream.result.stop_reason == "cancelled"
 
 
-def test_turns_are_taken_in_the_order_of_asking() -> None:
-    turns, order = Turns(10), list[int]()
-    first = turns.take(lambda: False)
-    threads = []
-    for number in range(5):
+def test_another_model_takes_over_with_the_next_answer(tmp_path: Path) -> None:
+    one, other = model_file(tmp_path, "echo"), model_file(tmp_path, "other")
+    chosen, told = [one], list[str]()
+    with LlamaCpp(
+        lambda: chosen[0], None, CHILD, notice=lambda what, facts: told.append(what)
+    ) as engine:
+        under_way = engine.generate("", "one two three " * 10, Sampling())
+        begun = next(under_way)
+        old = engine.process()
+        chosen[0] = other
+        said: list[str] = []
+        waiting = threading.Thread(target=lambda: said.append(say(engine, "four")))
+        waiting.start()
+        assert begun + "".join(under_way) == "one two three " * 10
+        waiting.join(30)
+        assert said == ["FOUR "]
+        assert not running(old.pid)
+        assert told == ["model.loaded", "model.unloaded", "model.loaded"]
 
-        def wait(number: int = number) -> None:
-            turn = turns.take(lambda: False)
-            order.append(number)
-            turns.release(turn)
 
-        threads.append(threading.Thread(target=wait))
-        threads[-1].start()
-        assert eventually(lambda: len(turns) == len(threads) + 1)
-    assert order == []
-    turns.release(first)
-    turns.release(first)  # twice is once
-    for thread in threads:
-        thread.join(20)
-    assert order == [0, 1, 2, 3, 4]
-    assert len(turns) == 0
+def test_both_models_are_in_memory_only_if_both_fit(tmp_path: Path) -> None:
+    one, other = model_file(tmp_path, "echo"), model_file(tmp_path, "other")
+    chosen = [one]
+    with LlamaCpp(
+        lambda: chosen[0], EngineOptions(sequences=2), CHILD, both_fit=lambda old, new: True
+    ) as engine:
+        under_way = engine.generate("", "one two three " * 30, Sampling())
+        begun = next(under_way)
+        old = engine.process()
+        chosen[0] = other
+        assert say(engine, "four") == "FOUR "
+        assert running(old.pid)
+        assert begun + "".join(under_way) == "one two three " * 30
+        assert eventually(lambda: not running(old.pid))
+
+
+def test_an_answer_of_the_old_model_waiting_in_line_is_not_forgotten(tmp_path: Path) -> None:
+    one, other = model_file(tmp_path, "echo"), model_file(tmp_path, "other")
+    chosen = [one]
+    with LlamaCpp(lambda: chosen[0], None, CHILD) as engine:
+        with engine.held() as held:
+            first = engine.generate("", "word " * 20, Sampling())
+            next(first)
+            chosen[0] = other
+            late: list[str] = []
+            newer = threading.Thread(target=lambda: late.append(say(engine, "new")))
+            newer.start()
+            assert say(held, "held") == "held "  # though a newer answer waits for the old to end
+        newer.join(30)
+        assert late == ["NEW "]
+        list(first)
+
+
+def test_what_cannot_be_recorded_does_not_run(tmp_path: Path) -> None:
+    def refuse(what: str, facts: object) -> None:
+        raise OSError("the disk is full")
+
+    with LlamaCpp(model_file(tmp_path), None, CHILD, notice=refuse) as engine:
+        with pytest.raises(OSError, match="disk is full"):
+            say(engine, "hello")
+        assert engine.line.running == 0
+
+
+def test_a_loss_is_told_with_its_reason(tmp_path: Path) -> None:
+    told: list[tuple[str, object]] = []
+    with LlamaCpp(
+        model_file(tmp_path), None, CHILD, notice=lambda what, facts: told.append((what, facts))
+    ) as engine:
+        process = engine.process()
+        os.kill(process.pid, signal.SIGKILL)
+        assert eventually(lambda: not process.alive)
+        say(engine, "hello")
+    assert [what for what, _ in told] == [
+        "model.loaded",
+        "model.lost",
+        "model.loaded",
+        "model.unloaded",
+    ]
+    assert "SIGKILL" in str(told[1][1])
+
+
+def test_who_waits_is_told_how_many_are_ahead(make: Make) -> None:
+    engine = make()
+    first = engine.generate("", "word " * 60, Sampling())
+    next(first)
+    second = engine.generate("", "late", Sampling(), caller=Caller("b"))
+    counts = second.waiting()
+    assert next(counts) == 1
+    first.close()
+    assert list(counts) in ([], [1])
+    assert "".join(second) == "late "
+    assert second.result.seconds_waited > 0
 
 
 def test_closing_ends_the_process_and_an_answer_under_way(make: Make) -> None:

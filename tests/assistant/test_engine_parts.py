@@ -18,7 +18,6 @@ from assistant import wire
 from assistant.cores import available_cores
 from assistant.pieces import Pieces
 from assistant.template import (
-    CHATML,
     SYSTEM_MARK,
     USER_MARK,
     Frame,
@@ -202,11 +201,6 @@ def test_an_opening_token_that_the_template_spells_out_comes_once() -> None:
 def test_a_template_that_loses_or_repeats_a_message_is_refused(rendering: str) -> None:
     with pytest.raises(UnusableTemplate):
         cut(lambda system, user: rendering.format(system=system, user=user), CHAT)
-
-
-def test_our_chatml_is_chatml() -> None:
-    assert "<|im_start|>" in CHATML
-    assert CHATML.endswith("<|im_start|>assistant\n")
 
 
 # --- frames -------------------------------------------------------------------------------------
