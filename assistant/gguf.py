@@ -1,7 +1,8 @@
 """What a GGUF file says about itself, read without any model library.
 
 The format is ggml's (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md): magic, version,
-counts of tensors and key-value pairs, then the pairs. Only the pairs are read, tensors never. A
+counts of tensors and key-value pairs, then the pairs, then the tensors' names, dimensions, formats
+and places. The tensors themselves are never read; that they all lie inside the file is checked. A
 file is a stranger's until its digest has been checked, and often afterwards too, so every length
 is held against a limit before anything of that length is read or allocated, nesting included.
 """
@@ -9,21 +10,31 @@ is held against a limit before anything of that length is read or allocated, nes
 from __future__ import annotations
 
 import hashlib
+import math
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import BinaryIO
+
+from assistant.gguf_layout import BLOCKS, MAX_LAYERS, MAX_SIZE, Layout, Pair, Tensor, layout
 
 MAX_PAIRS = 4096
 MAX_KEY_BYTES = 1024
 MAX_STRING_BYTES = 1 << 20  # a chat template is the longest we keep; a few KiB in practice
 MAX_ITEMS = 4 << 20  # texts in one array; the largest vocabularies hold half a million
 MAX_HEADER_BYTES = 256 << 20  # the vocabulary lies in here: 20 MiB for the largest seen
+MAX_TENSORS = 1 << 16  # the largest models of experts have a few thousand
+MAX_DIMENSIONS = 4  # GGML_MAX_DIMS
+MAX_NAME_BYTES = 64  # GGML_MAX_NAME
+MAX_ALIGNMENT = 1 << 16
+MAX_PARAMETERS = 1 << 50
 
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)  # 1 counted in 32 bits and was in use for two weeks of 2023
 _FIXED = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q"}
 _FIXED |= {11: "<q", 12: "<d"}
 _STRING, _ARRAY = 8, 9
+_WHOLE = frozenset((0, 1, 2, 3, 4, 5, 7, 10, 11))  # the formats of whole numbers and booleans
 
 # `general.file_type` (enum llama_ftype of llama.h) by the name that file names use.
 _FILE_TYPES = {
@@ -34,8 +45,6 @@ _FILE_TYPES = {
     29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4",
 }  # fmt: skip
 
-Value = str | int | float | bool
-
 
 class NotGGUF(ValueError):
     """The bytes are no GGUF header that we would trust; `str()` says why in a few words."""
@@ -44,7 +53,9 @@ class NotGGUF(ValueError):
 @dataclass(frozen=True, slots=True)
 class Header:
     """What the file claims. `context` is the length it was trained on in tokens, 0 if unsaid;
-    `parts` is more than 1 if this file is one of several; `template` the chat template."""
+    `parts` is more than 1 if this file is one of several; `template` the chat template;
+    `parameters` how many numbers its tensors hold. `layout` is the model's shape, for planning
+    memory; two headers that say the same are equal whatever it is."""
 
     name: str
     architecture: str
@@ -52,6 +63,10 @@ class Header:
     context: int
     parts: int
     template: str
+    license: str = ""
+    size_label: str = ""
+    parameters: int = 0
+    layout: Layout = field(default_factory=Layout, compare=False, repr=False)
 
     @property
     def template_sha256(self) -> str:
@@ -64,6 +79,7 @@ class _Reader:
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file = file
         self._left = min(size, MAX_HEADER_BYTES)
+        self.read = 0  # bytes so far
 
     def take(self, length: int) -> bytes:
         self._charge(length)
@@ -76,8 +92,8 @@ class _Reader:
         self._charge(length)
         self._file.seek(length, 1)
 
-    def number(self, layout: str) -> Value:
-        value: Value = struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
+    def number(self, layout: str) -> int | float | bool:
+        value: int | float | bool = struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
         return value
 
     def count(self, layout: str, limit: int, what: str) -> int:
@@ -91,30 +107,34 @@ class _Reader:
         if length > self._left:
             raise NotGGUF("the header is cut short or too long")
         self._left -= length
+        self.read += length
 
 
 def parse_header(file: BinaryIO, size: int) -> Header:
-    """The header at the start of `file`, which holds `size` bytes. Raises NotGGUF."""
+    """The header at the start of `file`, which holds `size` bytes. Raises NotGGUF, also for a file
+    that ends before its last tensor does."""
     reader = _Reader(file, size)
     if reader.take(4) != _MAGIC:
         raise NotGGUF("not a GGUF file")
     if reader.number("<I") not in _VERSIONS:
         raise NotGGUF("a GGUF version that is not known")
-    reader.take(8)  # how many tensors
-    pairs: dict[str, Value] = {}
+    tensors = reader.count("<Q", MAX_TENSORS, "the number of tensors")
+    pairs: dict[str, Pair] = {}
+    lengths: dict[str, int] = {}
     for _ in range(reader.count("<Q", MAX_PAIRS, "the number of entries")):
         key = _text(reader.take(reader.count("<Q", MAX_KEY_BYTES, "a key's length")))
-        value = _value(reader, reader.count("<I", 12, "a value's type"))
+        kind = reader.count("<I", 12, "a value's type")
+        if kind == _ARRAY:
+            lengths[key], value = _array(reader)
+        else:
+            value = _value(reader, kind)
         if value is not None:
             pairs[key] = value
-    return _header(pairs)
+    return _header(pairs, lengths, _tensors(reader, tensors, pairs, size))
 
 
-def _value(reader: _Reader, kind: int) -> Value | None:
-    """The next value; None for an array or a very long string, which are passed over."""
-    if kind == _ARRAY:
-        _skip_array(reader)
-        return None
+def _value(reader: _Reader, kind: int) -> Pair | None:
+    """The next value; None for a very long string, which is passed over."""
     if kind == _STRING:
         length = reader.count("<Q", MAX_HEADER_BYTES, "a string's length")
         if length > MAX_STRING_BYTES:
@@ -124,16 +144,65 @@ def _value(reader: _Reader, kind: int) -> Value | None:
     return reader.number(_FIXED[kind])
 
 
-def _skip_array(reader: _Reader) -> None:
+def _array(reader: _Reader) -> tuple[int, Pair | None]:
+    """The next array's length, and its items if they are whole numbers and few enough to be one
+    for each layer; others are passed over."""
     kind = reader.count("<I", 12, "an array's type")
     if kind == _ARRAY:
         raise NotGGUF("an array within an array")  # the format allows it, no model uses it
-    if kind != _STRING:
-        items = reader.count("<Q", MAX_HEADER_BYTES, "an array's length")
-        reader.skip(items * struct.calcsize(_FIXED[kind]))
-        return
-    for _ in range(reader.count("<Q", MAX_ITEMS, "an array's length")):
-        reader.skip(reader.count("<Q", MAX_HEADER_BYTES, "a string's length"))
+    if kind == _STRING:
+        items = reader.count("<Q", MAX_ITEMS, "an array's length")
+        for _ in range(items):
+            reader.skip(reader.count("<Q", MAX_HEADER_BYTES, "a string's length"))
+        return items, None
+    items = reader.count("<Q", MAX_HEADER_BYTES, "an array's length")
+    length = items * struct.calcsize(_FIXED[kind])
+    if kind not in _WHOLE or items > MAX_LAYERS:
+        reader.skip(length)
+        return items, None
+    return items, struct.unpack(f"<{items}{_FIXED[kind][1]}", reader.take(length))
+
+
+def _tensors(reader: _Reader, count: int, pairs: dict[str, Pair], size: int) -> list[Tensor]:
+    """What the file says about its `count` tensors, each of which lies inside its `size` bytes."""
+    found = [_tensor(reader) for _ in range(count)]
+    begins = sorted({offset for _, offset in found})
+    following = dict(pairwise(begins))
+    alignment = pairs.get("general.alignment", 32)
+    if type(alignment) is not int or not 0 < alignment <= MAX_ALIGNMENT:
+        raise NotGGUF("the alignment is out of bounds")
+    data = -(-reader.read // alignment) * alignment
+    there = size - data
+    tensors = []
+    for tensor, offset in found:
+        if tensor.kind not in BLOCKS:  # a format that came after this was written
+            tensor = replace(tensor, size=max(0, following.get(offset, there) - offset))
+        if offset > there or tensor.size > there - offset:
+            missing = offset + tensor.size - there
+            raise NotGGUF(
+                f"the file is cut short, {missing:,} bytes of its weights are missing at least: "
+                "copy or download it again"
+            )
+        tensors.append(tensor)
+    return tensors
+
+
+def _tensor(reader: _Reader) -> tuple[Tensor, int]:
+    """The next tensor and where it begins, counted from the first one."""
+    name = _text(reader.take(reader.count("<Q", MAX_NAME_BYTES, "a tensor name's length")))
+    dims = tuple(
+        reader.count("<Q", MAX_SIZE, "a tensor's dimension")
+        for _ in range(reader.count("<I", MAX_DIMENSIONS, "a tensor's number of dimensions"))
+    )
+    kind = reader.count("<I", 1 << 16, "a tensor's format")
+    values = math.prod(dims)
+    if values > MAX_PARAMETERS:
+        raise NotGGUF("a tensor's size is out of bounds")
+    block, size = BLOCKS.get(kind, (1, 0))
+    if dims and dims[0] % block:
+        raise NotGGUF("a tensor's rows are no whole blocks")
+    offset = int(reader.number("<Q"))
+    return Tensor(name, dims, kind, values // block * size), offset
 
 
 def _text(data: bytes) -> str:
@@ -143,7 +212,7 @@ def _text(data: bytes) -> str:
         raise NotGGUF("a text that is not UTF-8") from error
 
 
-def _header(pairs: dict[str, Value]) -> Header:
+def _header(pairs: dict[str, Pair], lengths: dict[str, int], tensors: list[Tensor]) -> Header:
     def text(key: str) -> str:
         value = pairs.get(key, "")
         return value if isinstance(value, str) else ""
@@ -163,4 +232,8 @@ def _header(pairs: dict[str, Value]) -> Header:
         context=whole(f"{architecture}.context_length"),
         parts=whole("split.count", 1),
         template=text("tokenizer.chat_template"),
+        license=text("general.license"),
+        size_label=text("general.size_label"),
+        parameters=sum(tensor.values for tensor in tensors),
+        layout=layout(architecture, pairs, lengths, tensors),
     )
