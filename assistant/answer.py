@@ -39,11 +39,19 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Question:
+    """What is asked, by whom.
+
+    `conversation` is set by the entry point and names the conversation that this is part of, to the
+    model alone (see `assistant.model.Caller`): it must belong to one person only and be made of a
+    session's secret, never of anything in the question. It is not recorded. Empty: none.
+    """
+
     text: str
     asker: Asker
     history: tuple[Turn, ...] = ()
     collections: frozenset[str] | None = None  # narrow the scope; None: all that the asker may read
     as_of: str | None = None  # the day it is about, ISO 8601; None: the day on which it is asked
+    conversation: str = ""
 
     def __post_init__(self) -> None:
         """Raises ValueError for what is no day: days are compared as text from here on."""
@@ -124,6 +132,22 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What an answer cost, over all models that were asked for it.
+
+    `seconds_model` is reading prompts and writing, without the wait in the line.
+    `joules` of the GPU, None where no meter is or a server does not tell. `escalated`: a larger
+    model was asked as well.
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds_model: float = 0.0
+    joules: float | None = None
+    escalated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     verdict: Verdict
     text: str  # what a person reads, with [n] marks drawn by us
@@ -131,17 +155,20 @@ class Answer:
     citations: tuple[Citation, ...] = ()
     nearest: tuple[Passage, ...] = ()  # shown when ABSTAINED
     removed: tuple[Removed, ...] = ()
-    model: str = ""  # name and digest of the SLM, empty if it was not called
+    model: str = ""  # whose words are shown, or who was asked: name and digest or address
     record: str = ""  # event id of `answer.released`
     request: str = ""  # id that ties all of this answer's records together
     timings: Mapping[str, float] = field(default_factory=dict)  # seconds by stage
     explanation: str = ""  # why this verdict, in a sentence or two
     as_of: str = ""  # the day that the question asked about, empty if it named none
+    cost: Cost = Cost()
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Progress, shown as it happens: searching, reading (count = passages), writing, checking."""
+    """Progress, shown as it happens: searching, reading (count = passages), writing, waiting (count
+    = answers that must end before; told again as it changes), escalating (a larger model is asked),
+    checking. The same one may come several times."""
 
     name: str
     count: int = 0

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from assistant import asked as asking
-from assistant import citations, quotes, retrieval
+from assistant import citations, drafting, quotes, retrieval
 from assistant.answer import (
     Answer,
     Citation,
+    Cost,
     Event,
     Question,
     Released,
@@ -21,14 +22,15 @@ from assistant.answer import (
     Verdict,
 )
 from assistant.citations import Numbering
-from assistant.errors import ModelBusy, ModelFailed, PromptTooLong
-from assistant.gate import Gate, Judged
-from assistant.model import Generation, Model, ModelInfo, Sampling
+from assistant.drafting import Draft, Order
+from assistant.errors import AssistantError, ModelBusy, ModelFailed, PromptTooLong
+from assistant.escalation import Escalation, Reason, explained, reason_to_escalate
+from assistant.gate import Judged
+from assistant.model import Caller, Model, Sampling
 from assistant.ports import Library
 from assistant.quotes import Quote, Span
 from assistant.recording import QuestionRecord
 from assistant.retrieval import Found, passage
-from assistant.writing import Prompt, Written, compose_prompt, judge_stream
 from index.document import Document, Scope
 from index.effective import Standing
 from index.errors import NotFound
@@ -39,7 +41,8 @@ _NEAREST = 3
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How answers are made. `budget` is tokens of the whole prompt; lengths are characters."""
+    """How answers are made. `budget` is tokens of the whole prompt, lengths are characters,
+    `deadline_seconds` is what a model may take from its turn in the line on."""
 
     longest_question: int = 4_000
     limits: retrieval.Limits = field(default_factory=retrieval.Limits)
@@ -48,6 +51,11 @@ class Policy:
     most_sentences: int = 4
     deadline_seconds: float = 120.0
     sampling: Sampling = field(default_factory=Sampling)
+    escalation: Escalation = field(default_factory=Escalation)
+
+
+class ReaderLeft(Exception):
+    """Nobody waits for the answer any more."""
 
 
 def scope_of(library: Library, question: Question) -> Scope:
@@ -66,24 +74,31 @@ class Answering:
         policy: Policy,
         question: Question,
         record: QuestionRecord,
+        larger: Model | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`larger` is asked when the policy says so; `cancelled` must be quick."""
         self._library = library
         self._model = model
         self._policy = policy
         self._question = question
         self._record = record
+        self._larger = larger
+        self._cancelled = cancelled
         self._scope = Scope(frozenset())
         self._began = time.monotonic()
         self._timings: dict[str, float] = {}
         self._numbering = Numbering()
         self._sentences: list[Sentence] = []
         self._removed: list[Removed] = []
-        self._prompt: Prompt | None = None
-        self._info: ModelInfo | None = None
+        self._drafts: list[Draft] = []  # of each model that was asked
         self._found: Found | None = None
 
-    def events(self) -> Iterator[Event]:
-        """Everything that `Assistant.stream` yields, after the question was recorded."""
+    def events(self) -> Generator[Event, None, None]:
+        """Everything that `Assistant.stream` yields, after the question was recorded.
+
+        Raises ReaderLeft once `cancelled` says so, between two steps or tokens.
+        """
         refusal = self._refusal()
         if refusal:
             code, sentence = refusal
@@ -103,18 +118,20 @@ class Answering:
         self._found = found
         self._timings |= found.timings
         yield Stage("reading", len(found.hits))
+        self._go_on()
         if not found.decision.enough:
             yield self._finish(self._abstained(found), found)
             return
         yield Stage("writing")
         why = yield from self._write(found)
+        self._go_on()
         yield Stage("checking")
         if self._sentences:
             yield from self._complete(found)
-            verdict, why = Verdict.ANSWERED, why or _ANSWERED
+            verdict = Verdict.ANSWERED
         else:
             yield from self._quote(quotes.build(found.rankings, found.layouts))
-            verdict, why = Verdict.QUOTED, why or _QUOTED
+            verdict = Verdict.QUOTED
         if not self._sentences or not self._still_true():
             yield self._finish(Answer(Verdict.FAILED, _GONE, explanation=_GONE), found)
             return
@@ -164,47 +181,85 @@ class Answering:
         day = self._question.as_of
         return f" and that were in force on {day}" if day is not None else ""
 
-    def _write(self, found: Found) -> Generator[Event, None, str]:
-        """Let the model write and release what passes. Returns why it could not, or ""."""
-        began = time.monotonic()
-        written = Written()
-        try:
-            yield from self._write_with_model(found, written)
-        except _CANNOT_RUN as error:
-            return f"{error} Until then the supporting sentences are quoted as they stand."
-        finally:
-            self._removed.extend(written.removed)
-            self._timings["writing"] = time.monotonic() - began
-        return ""
+    def _go_on(self) -> None:
+        if self._cancelled():
+            raise ReaderLeft
 
-    def _write_with_model(self, found: Found, written: Written) -> Iterator[Event]:
-        self._info = self._model.info
-        self._timings["model_wait"] = time.monotonic() - self._began - sum(self._timings.values())
+    def _write(self, found: Found) -> Generator[Event, None, str]:
+        """Let the model write, and the larger one if that is called for, and release what passes.
+        Returns what to say about it."""
+        began = time.monotonic()
         policy = self._policy
-        self._prompt = compose_prompt(self._model, found, policy.budget, policy.passages)
-        self._record.model_called(self._info, self._prompt, policy.sampling)
-        gate = Gate(found.asked, found.ranked, found.rankings, found.weigh)
-        generation: Generation | None = None
-        failure = "ended early"
-        stream = self._model.generate(
-            self._prompt.system,
-            self._prompt.user,
-            policy.sampling,
-            deadline=time.monotonic() + policy.deadline_seconds,
-        )
         try:
-            with closing(stream):
-                for judged in judge_stream(
-                    gate, stream, policy.most_sentences, written, stream.close
-                ):
-                    yield from self._release_judged(judged)
-                stream.close()
-                generation, failure = stream.result, ""
-        except _CANNOT_RUN as error:
-            failure = str(error)
-            raise
+            order = self._order(found, policy.budget, policy.passages)
+            draft, error = yield from self._draft(self._model, order, _CANNOT_RUN)
+            self._timings["model_wait"] = draft.seconds_ready
+            shown = len(draft.written.shown)
+            reason = reason_to_escalate(policy.escalation.when, shown, error, late=draft.late)
+            if error is not None:
+                why = f"{error} Until then the supporting sentences are quoted as they stand."
+            else:
+                why = _ANSWERED if self._sentences else _QUOTED
+            if reason is not None and self._larger is not None:
+                return (yield from self._escalate(self._larger, found, reason, draft, why))
+            return why
         finally:
-            self._record.model_finished(generation, "".join(written.raw), failure)
+            self._timings["writing"] = time.monotonic() - began
+
+    def _order(self, found: Found, budget: int, passages: int) -> Order:
+        policy, question = self._policy, self._question
+        return Order(
+            found, budget, passages, policy.most_sentences, policy.deadline_seconds,
+            policy.sampling, Caller(question.asker.id, question.conversation), self._cancelled,
+        )  # fmt: skip
+
+    def _draft(
+        self, model: Model, order: Order, bearable: tuple[type[AssistantError], ...]
+    ) -> Generator[Event, None, tuple[Draft, AssistantError | None]]:
+        """What one model writes, released as it passes, and the error that stopped it if that is
+        one of those after which the evidence can still be quoted."""
+        draft = Draft()
+        self._drafts.append(draft)
+        try:
+            with closing(drafting.write(model, order, self._record, draft)) as steps:
+                for step in steps:
+                    if isinstance(step, Stage):
+                        yield step
+                        continue
+                    before = len(self._sentences)
+                    yield from self._release_judged(step)
+                    draft.released += len(self._sentences) - before
+        except bearable as error:
+            return draft, error
+        finally:
+            self._removed.extend(draft.written.removed)
+        return draft, None
+
+    def _escalate(
+        self, larger: Model, found: Found, reason: Reason, small: Draft, why: str
+    ) -> Generator[Event, None, str]:
+        """Ask the larger model. `why` is what to say if it does not help."""
+        self._go_on()
+        yield Stage("escalating")
+        escalation, name = self._policy.escalation, small.info.name if small.info else ""
+        try:
+            info = larger.info
+        except AssistantError as error:
+            self._record.escalated(reason, name, None, str(error))
+            return f"{why} The larger model could not be asked either: {error}"
+        self._record.escalated(reason, name, info)
+        began = time.monotonic()
+        order = self._order(found, escalation.budget, escalation.passages)
+        try:
+            draft, failure = yield from self._draft(larger, order, (AssistantError,))
+        finally:
+            self._timings["writing_larger"] = time.monotonic() - began
+        if draft.released:
+            said = f"{_ANSWERED} {explained(reason, info.name, info.where)}"
+            return said if failure is None else f"{said} {failure}"
+        if failure is not None:
+            return f"{why} The larger model did not help: {failure}"
+        return f"{why} The larger model's words were not supported either."
 
     def _release_judged(self, judged: Judged) -> Iterator[Event]:
         if judged.support is None:
@@ -292,16 +347,33 @@ class Answering:
     def _finish(self, answer: Answer, found: Found) -> Answer:
         """Record the answer; only then does it exist."""
         self._timings["total"] = time.monotonic() - self._began
+        spoke = next((draft for draft in self._drafts if draft.released), None)
+        named = spoke or next((draft for draft in self._drafts if draft.info), Draft())
         answer = replace(
             answer,
             removed=tuple(self._removed),
-            model=f"{self._info.name} {self._info.sha256[:12]}" if self._info else "",
+            model=named.signature,
             request=self._record.request,
             timings=dict(self._timings),
             as_of=self._question.as_of or "",
+            cost=self._cost(),
         )
-        event = self._record.released(answer, found, self._prompt, found.asked)
+        event = self._record.released(
+            answer, found, named.prompt, found.asked, named.call, spoke=spoke is not None
+        )
         return replace(answer, record=event.event_id)
+
+    def _cost(self) -> Cost:
+        """What all models took together; joules only if they are known of each."""
+        took = [draft.generation for draft in self._drafts if draft.generation is not None]
+        joules = [each.joules for each in took if each.joules is not None]
+        return Cost(
+            sum(each.prompt_tokens for each in took),
+            sum(each.completion_tokens for each in took),
+            sum(each.seconds_prefill + each.seconds_decode for each in took),
+            sum(joules) if took and len(joules) == len(took) else None,
+            escalated=len(self._drafts) > 1,
+        )
 
 
 _NOTHING = "The documents do not answer this question."

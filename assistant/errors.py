@@ -60,6 +60,7 @@ class ModelFailed(AssistantError):
     fresh process."""
 
     def __init__(self, reason: str) -> None:
+        self.reason = reason
         super().__init__(
             f"The language model stopped ({reason}): ask again, and if it happens again choose a "
             "smaller model or context in the [assistant] table of cloister.toml."
@@ -70,9 +71,10 @@ class ModelBusy(AssistantError):
     """More questions are waiting for the model than `queue_limit` allows."""
 
     def __init__(self, ahead: int) -> None:
+        self.ahead = ahead
+        there = "1 question is" if ahead == 1 else f"{ahead} questions are"
         super().__init__(
-            f"The language model is busy ({ahead} questions are ahead of yours): ask again in a "
-            "moment, or raise `queue_limit` in the [assistant] table of cloister.toml."
+            f"The language model is busy ({there} ahead of yours): ask again in a moment."
         )
 
 
@@ -93,7 +95,95 @@ class PromptTooLong(AssistantError):
         )
 
 
+class ConstraintUnusable(AssistantError):
+    """A grammar or JSON schema that the model's runtime cannot hold an answer to."""
+
+    exit_code = 2
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The form that the answer should have cannot be used ({reason}): mend it."
+        )
+
+
+class ScoringUnsupported(AssistantError):
+    """This model's runtime does not tell how likely a given text is."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The likelihood of a text is not known of this model ({reason}): use one that runs "
+            "on this machine."
+        )
+
+
 class EvaluationSetUnusable(AssistantError):
     """A judged set that cannot be measured on; the message names the file and the line."""
 
     exit_code = 2
+
+
+class ServerRefused(AssistantError):
+    """The address, certificate or key of a model server is not one that may be used. Nothing was
+    sent."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(
+            f"The model server {where} is not used ({reason}): mend its settings in the "
+            "[assistant] table of cloister.toml, see docs/remote-models.md."
+        )
+
+
+class ServerFailed(ModelFailed):
+    """A model server could not be reached, or answered otherwise than it should.
+
+    `detail` is what the server said, bounded: for the log, never for a reader. `passing` says that
+    asking again at once may help.
+    """
+
+    def __init__(self, where: str, reason: str, detail: str = "", *, passing: bool = False) -> None:
+        self.detail = detail
+        self.passing = passing
+        AssistantError.__init__(
+            self,
+            f"The model server {where} did not answer as it should ({reason}): see that it runs "
+            "and serves that model, then ask again.",
+        )
+
+
+class ServerBusy(ModelBusy):
+    """A model server takes no further question at the moment (HTTP 429 or 503)."""
+
+    def __init__(self, where: str, status: int) -> None:
+        AssistantError.__init__(
+            self,
+            f"The model server {where} is busy (HTTP {status}): ask again in a moment.",
+        )
+
+
+class ShelfError(AssistantError):
+    """What was asked of the model shelf cannot be done; the shelf is as it was before.
+
+    The sentence is made where the reason is known.
+    """
+
+
+class FetchFailed(ShelfError):
+    """A model could not be fetched; what came so far is kept where going on with it is safe."""
+
+
+class ModelTooLarge(AssistantError):
+    """The model does not fit this machine, however it is run. Nothing was loaded.
+
+    `needed` and `available` are bytes of memory, for the least of ways: one answer at a time and
+    a context of `context` tokens.
+    """
+
+    def __init__(self, needed: int, available: int, context: int) -> None:
+        self.needed = needed
+        self.available = available
+        super().__init__(
+            f"The language model does not fit: it needs {needed / 1e9:.1f} GB of memory at least "
+            f"(one answer at a time, a context of {context} tokens) and {available / 1e9:.1f} GB "
+            "are free; end other programs, or choose a smaller model or quantization "
+            "(`cloister models recommend` lists some)."
+        )

@@ -7,15 +7,18 @@ before it is returned. `AuditError` is caught nowhere in this package.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self, runtime_checkable
 
 from assistant import asked as asking
-from assistant.answer import Answer, Asker, Event, Passage, Question
-from assistant.answering import Answering, Policy, scope_of
+from assistant.answer import Answer, Asker, Event, Passage, Question, Verdict
+from assistant.answering import Answering, Policy, ReaderLeft, scope_of
+from assistant.errors import AssistantError
 from assistant.model import Model
+from assistant.model_status import ModelStatus
 from assistant.pages import PageView, Viewer
 from assistant.ports import Library, Recorder
 from assistant.recording import Clear, QuestionRecord, actor_of, as_of_field, sha256
@@ -31,25 +34,43 @@ __all__ = ["Assistant", "Policy", "SearchReport"]
 
 @dataclass(frozen=True, slots=True)
 class SearchReport:
-    """What a search found. `timings` are seconds by stage."""
+    """What a search found. `timings` are seconds by stage, `record` the id of its record."""
 
     question: str
     passages: tuple[Passage, ...]
     timings: dict[str, float]
+    record: str = ""
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """A model that can be watched at work, which the port does not ask of every one."""
+
+    def status(self) -> ModelStatus:
+        """As it is now; waits for nothing and raises nothing."""
+        ...
 
 
 class Assistant:
     """Answers questions from the documents of `library`. Safe to share between threads if its parts
-    are. Closing it closes the library and the model, not the log."""
+    are. Closing it closes the library and the models, not the log."""
 
     def __init__(
-        self, library: Library, log: Recorder, model: Model, viewer: Viewer, policy: Policy
+        self,
+        library: Library,
+        log: Recorder,
+        model: Model,
+        viewer: Viewer,
+        policy: Policy,
+        larger: Model | None = None,
     ) -> None:
+        """`larger` is asked when `policy.escalation` says so."""
         self._library = library
         self._log = log
         self._model = model
         self._viewer = viewer
         self._policy = policy
+        self._larger = larger
 
     def ask(self, question: Question) -> Answer:
         """The answer, once complete. Raises as `stream` does."""
@@ -61,11 +82,15 @@ class Assistant:
             raise RuntimeError("the stream ended without an answer")
         return answer
 
-    def stream(self, question: Question) -> Iterator[Event]:
+    def stream(
+        self, question: Question, cancelled: Callable[[], bool] | None = None
+    ) -> Iterator[Event]:
         """Stages, sentences as they are released, and at the end the answer.
 
         Whatever is yielded stands in the log already. Leaving the stream early is recorded as
-        `answer.failed` with the code CANCELLED.
+        `answer.failed` with the code CANCELLED, and ends the model within one token. So does
+        `cancelled`, which is asked between tokens also while nothing is yielded (a long prompt is
+        read, say); then the last event is an answer that says so.
 
         Raises:
             AuditError: something could not be recorded; nothing after it happens.
@@ -74,15 +99,28 @@ class Assistant:
         """
         record = QuestionRecord(self._log, question.asker, self._library.embedder.fingerprint)
         record.received(question, self._policy.longest_question)
+        answering = Answering(
+            self._library,
+            self._model,
+            self._policy,
+            question,
+            record,
+            self._larger,
+            cancelled or (lambda: False),
+        )
         try:
-            yield from Answering(
-                self._library, self._model, self._policy, question, record
-            ).events()
+            with closing(answering.events()) as events:
+                yield from events
         except AuditError:
             raise
         except GeneratorExit:
-            record.failed("CANCELLED", "The reader left before the answer was complete.")
+            record.failed("CANCELLED", _LEFT)
             raise
+        except ReaderLeft:
+            event_id = record.failed("CANCELLED", _LEFT).event_id
+            yield Answer(
+                Verdict.FAILED, _LEFT, record=event_id, request=record.request, explanation=_LEFT
+            )
         except BaseException as error:
             record.failed(type(error).__name__, str(error))
             raise
@@ -115,7 +153,7 @@ class Assistant:
                 record.write("search.failed", {"code": code}, {"error": str(error)})
                 raise
         passages = tuple(passage(hit, standings=standings) for hit in result.hits) if result else ()
-        record.write(
+        released = record.write(
             "search.released",
             {
                 "hits": len(passages),
@@ -125,7 +163,8 @@ class Assistant:
             },
             {"passages": [{"chunk": each.chunk, "score": each.score} for each in passages]},
         )
-        return SearchReport(question.text, passages, dict(result.timings) if result else {})
+        timings = dict(result.timings) if result else {}
+        return SearchReport(question.text, passages, timings, released.event_id)
 
     def documents(self, asker: Asker) -> tuple[Document, ...]:
         """The documents that the asker may read; recorded as `documents.listed`."""
@@ -173,10 +212,24 @@ class Assistant:
         """
         self._library.refresh()
 
+    def model_status(self) -> ModelStatus:
+        """What the language model is doing right now. Waits for nothing and raises nothing."""
+        model = self._model
+        return model.status() if isinstance(model, Watched) else ModelStatus()
+
+    def forget(self, conversation: str) -> None:
+        """Keep nothing that was evaluated for this conversation any longer. Raises nothing."""
+        for model in (self._model, self._larger):
+            if model is not None:
+                with suppress(AssistantError):  # what is not running holds nothing
+                    model.forget(conversation)
+
     def close(self) -> None:
-        """Stop the model's process and close the index."""
+        """Stop the model's process, let go of the larger one's server, and close the index."""
         try:
             self._model.close()
+            if self._larger is not None:
+                self._larger.close()
         finally:
             self._library.close()
 
@@ -190,3 +243,6 @@ class Assistant:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+_LEFT = "The reader left before the answer was complete."

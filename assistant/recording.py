@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from assistant import prompts
-from assistant.answer import Answer, Asker, Citation, Question, Sentence
+from assistant.answer import Answer, Asker, Citation, Cost, Question, Sentence
 from assistant.asked import Asked
 from assistant.model import Generation, ModelInfo, Sampling
 from assistant.ports import Recorder
@@ -27,6 +27,7 @@ FORMAT = "answer-record-1"
 _MOST_LISTED = 200  # entries of a list in clear: an envelope stays far under its 64 KiB
 
 Clear = Mapping[str, "Field | list[str] | list[int]"]
+Call = dict[str, "Field | list[str] | list[int]"]  # all that is recorded in clear of one call
 
 
 def sha256(text: str) -> str:
@@ -76,7 +77,7 @@ class QuestionRecord:
         self._actor = actor_of(asker)
         self._embedder = embedder
         self.request = uuid.uuid4().hex
-        self.model: dict[str, Field | list[str] | list[int]] = {}  # set once a model was called
+        self._calls: list[Call] = []  # of models, in order
         self._sentences = 0
 
     def write(self, type_: str, fields: Clear, payload: Mapping[str, object] | None) -> Record:
@@ -112,17 +113,43 @@ class QuestionRecord:
 
     def failed(self, code: str, sentence: str) -> Record:
         """`answer.failed`: no answer was given, and why."""
-        return self.write("answer.failed", {"code": code, **self.model}, {"error": sentence})
+        return self.write("answer.failed", {"code": code, **self._last()}, {"error": sentence})
 
-    def model_called(self, info: ModelInfo, prompt: Prompt, sampling: Sampling) -> None:
-        """`model.called`: which model, told what, sampling how; before it starts."""
-        self.model = {
+    def _last(self) -> Call:
+        return self._calls[-1] if self._calls else {}
+
+    def escalated(self, reason: str, small: str, larger: ModelInfo | None, error: str = "") -> None:
+        """`model.escalated`: a larger model is about to be asked, and why; before it is sent
+        anything of the question or the documents. None: it did not even say which it is."""
+        self.write(
+            "model.escalated",
+            {
+                "reason": reason,
+                "from_model": small,
+                "to_model": larger.name if larger else "",
+                "to_model_sha256": larger.sha256 if larger else "",
+                "to_where": larger.where if larger else "",
+                "outcome": "asked" if larger else "failed",
+            },
+            {"error": error},
+        )
+
+    def model_called(self, info: ModelInfo, prompt: Prompt, sampling: Sampling) -> Call:
+        """`model.called`: which model, told what, sampling how; before it starts. Returns what is
+        recorded of the call, for `model_finished` and `released`."""
+        call: Call = {
             "model": info.name,
             "model_sha256": info.sha256,
+            "where": info.where,
             "quantization": info.quantization,
             "runtime": info.runtime,
             "chat_template_sha256": info.template_sha256,
+            "chat_format": info.chat_format,
             "context_tokens": info.context,
+            "sequences": info.sequences,
+            "kv_cache": info.kv_cache,
+            "gpu_layers": info.gpu_layers,
+            "exact": info.exact,
             "prompt_version": prompts.VERSION,
             "prompt_template_sha256": prompts.digest(),
             "prompt_sha256": sha256(prompt.text),
@@ -134,38 +161,41 @@ class QuestionRecord:
             "repeat_penalty_milli": round(sampling.repeat_penalty * 1000),
             "max_tokens": sampling.max_tokens,
         }
+        self._calls.append(call)
         self.write(
             "model.called",
-            self.model,
-            {"prompt": prompt.text, "stop": list(sampling.stop)},
+            call,
+            {"prompt": prompt.text, "stop": list(sampling.stop), "notes": list(info.notes)},
         )
+        return call
 
-    def model_finished(self, generation: Generation | None, raw: str, error: str = "") -> None:
-        """`model.finished`: what it wrote, whole, and how it ended."""
-        fields: dict[str, Field | list[str] | list[int]] = {
-            "outcome": generation.stop_reason if generation else "failed",
+    def model_finished(
+        self, call: Call, generation: Generation | None, raw: str, outcome: str, error: str = ""
+    ) -> None:
+        """`model.finished`: what it wrote, whole, how it ended and what it cost. `outcome` is how
+        it ended if there is no result: "failed", "busy" or "too_long"."""
+        fields: Call = {
+            "outcome": generation.stop_reason if generation else outcome,
             "raw_sha256": sha256(raw),
         }
+        payload: dict[str, object] = {"raw": raw, "error": error}
         if generation:
-            fields |= {
-                "prompt_tokens": generation.prompt_tokens,
-                "completion_tokens": generation.completion_tokens,
-                "cached_tokens": generation.cached_tokens,
-                "prefill_us": _us(generation.seconds_prefill),
-                "decode_us": _us(generation.seconds_decode),
-            }
-        self.model |= {f"generated_{key}": value for key, value in fields.items()}
-        self.write("model.finished", fields, {"raw": raw, "error": error})
+            fields |= _measured(generation)
+            if generation.thoughts:
+                payload["thoughts"] = generation.thoughts
+        call |= {f"generated_{key}": value for key, value in fields.items()}
+        self.write("model.finished", {"model": call.get("model", ""), **fields}, payload)
 
     def sentence(self, sentence: Sentence, citations: Sequence[Citation], origin: str) -> None:
-        """`answer.sentence`: one sentence that is about to be shown; `origin` is "model" or
-        "quote"."""
+        """`answer.sentence`: one sentence that is about to be shown; `origin` is "model" (the one
+        called last) or "quote"."""
         self._sentences += 1
         self.write(
             "answer.sentence",
             {
                 "number": self._sentences,
                 "origin": origin,
+                "model": self._last().get("model", "") if origin == "model" else "",
                 "sentence_sha256": sha256(sentence.text),
                 "citations": [_place(citation) for citation in citations],
             },
@@ -173,9 +203,17 @@ class QuestionRecord:
         )
 
     def released(
-        self, answer: Answer, found: Found | None, prompt: Prompt | None, asked: Asked | None
+        self,
+        answer: Answer,
+        found: Found | None,
+        prompt: Prompt | None,
+        asked: Asked | None,
+        call: Call,
+        *,
+        spoke: bool,
     ) -> Record:
-        """`answer.released`: the whole record of an answer, before it is shown."""
+        """`answer.released`: the whole record of an answer, before it is shown. `call` is what is
+        recorded of the model that the answer names; `spoke`: words of its are shown."""
         fields: dict[str, Field | list[str] | list[int]] = {
             "format": FORMAT,
             "verdict": answer.verdict.value,
@@ -186,7 +224,10 @@ class QuestionRecord:
             "citations_checked": True,
             "embedder": self._embedder,
             **{f"{stage}_us": _us(seconds) for stage, seconds in answer.timings.items()},
-            **self.model,
+            **call,
+            "models_called": [str(each["model"]) for each in self._calls],
+            "shown_from": call.get("model", "") if spoke else "",
+            **_cost(answer.cost),
         }
         payload: dict[str, object] = {
             "text": answer.text,
@@ -206,6 +247,42 @@ class QuestionRecord:
         if prompt is not None:
             payload |= _prompt_payload(prompt, found)
         return self.write("answer.released", fields, payload)
+
+
+def _measured(generation: Generation) -> Call:
+    """What an answer of a model took, in whole numbers."""
+    fields: Call = {
+        "prompt_tokens": generation.prompt_tokens,
+        "completion_tokens": generation.completion_tokens,
+        "cached_tokens": generation.cached_tokens,
+        "own_tokens": generation.own_tokens,
+        "kept_tokens": generation.kept_tokens,
+        "waited_us": _us(generation.seconds_waited),
+        "first_us": _us(generation.seconds_first),
+        "prefill_us": _us(generation.seconds_prefill),
+        "decode_us": _us(generation.seconds_decode),
+        "attempts": generation.attempts,
+        "shared_steps": generation.shared_steps,
+        "thoughts_characters": len(generation.thoughts),
+    }
+    if generation.thoughts:
+        fields["thoughts_sha256"] = sha256(generation.thoughts)
+    if generation.joules is not None:
+        fields["millijoules"] = round(generation.joules * 1000)
+    return fields
+
+
+def _cost(cost: Cost) -> Call:
+    """What all models took together."""
+    fields: Call = {
+        "cost_prompt_tokens": cost.prompt_tokens,
+        "cost_completion_tokens": cost.completion_tokens,
+        "cost_model_us": _us(cost.seconds_model),
+        "escalated": cost.escalated,
+    }
+    if cost.joules is not None:
+        fields["cost_millijoules"] = round(cost.joules * 1000)
+    return fields
 
 
 def _place(citation: Citation) -> str:

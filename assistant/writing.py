@@ -77,9 +77,10 @@ def compose_prompt(model: Model, found: Found, budget: int, most: int) -> Prompt
     )
 
 
-def sentences_of(pieces: Iterable[str]) -> Iterator[str]:
+def sentences_of(pieces: Iterable[str]) -> Iterator[str | None]:
     """Whole sentences (or lines) out of the pieces of a text, as soon as each is complete; the
-    last may be cut off. A sentence without end is cut at LONGEST characters."""
+    last may be cut off. A sentence without end is cut at LONGEST characters. None after each
+    piece."""
     held = ""
     for piece in pieces:
         held += piece
@@ -88,6 +89,7 @@ def sentences_of(pieces: Iterable[str]) -> Iterator[str]:
             if held[:cut].strip():
                 yield held[:cut].strip()
             held = held[cut:].lstrip()
+        yield None
     if held.strip():
         yield held.strip()
 
@@ -103,9 +105,9 @@ class Written:
 
 def judge_stream(
     gate: Gate, pieces: Iterable[str], most: int, written: Written, stop: Callable[[], None]
-) -> Iterator[Judged]:
-    """Sentences that may be shown, as they pass. `written` takes in everything else; `stop` is
-    called once no further text is wanted."""
+) -> Iterator[Judged | None]:
+    """Sentences that may be shown, as they pass, and None after each piece of text. `written`
+    takes in everything else; `stop` is called once no further text is wanted."""
     waiting: list[Judged] = []
     in_a_row = 0
 
@@ -118,6 +120,9 @@ def judge_stream(
             yield piece
 
     for text in sentences_of(keep()):
+        if text is None:
+            yield None
+            continue
         judged = gate.judge(text, [*written.shown, *waiting])
         if judged.support is None:
             written.removed.append(

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
-from assistant.answer import Answer, Event, Question, Released, Stage, Turn, Verdict
+from assistant import drafting
+from assistant.answer import Answer, Cost, Event, Question, Released, Stage, Turn, Verdict
 from assistant.answering import Policy
-from assistant.errors import ModelAltered, ModelFailed
-from assistant.model import ModelInfo, Sampling
+from assistant.errors import ModelAltered, ModelBusy, ModelFailed
+from assistant.model import Caller, ModelInfo, Sampling
+from assistant.model_status import ModelStatus
+from assistant.recording import sha256
 from audit.errors import AuditError
 from index.document import Page, Status
 from index.effective import Standing, today
@@ -22,7 +26,12 @@ from tests.assistant.pipeline_standins import (
     library,
     question,
 )
-from tests.assistant.standins import ScriptedModel, crashing_model, endless_model
+from tests.assistant.standins import (
+    ScriptedModel,
+    ScriptedStream,
+    crashing_model,
+    endless_model,
+)
 
 ASK = "How long are customer due diligence records retained?"
 TRUE = "Customer due diligence records are kept for six years after the business relationship."
@@ -272,6 +281,176 @@ def test_a_reader_who_leaves_is_recorded() -> None:
     assert log.last("answer.failed").fields["code"] == "CANCELLED"
 
 
+def test_a_reader_who_leaves_between_two_sentences_ends_the_model() -> None:
+    """Nothing has passed the gate yet: the stream is closed at once all the same."""
+    model = ScriptedModel(["The period is six months. " * 4000], queue=[3, 1])
+    log = MemoryLog()
+    stream = assistant(model, log).stream(question(ASK))
+    seen = 0
+    for event in stream:
+        seen += isinstance(event, Stage) and event.name in ("waiting", "writing")
+        if seen == 3:  # writing, and twice in the line
+            break
+    stream.close()  # type: ignore[attr-defined]
+    assert log.types()[-2:] == ["model.finished", "answer.failed"]
+    assert model.calls == []  # it had not begun
+
+
+@pytest.mark.parametrize("step", ["", "searching", "reading", "writing"])
+def test_a_reader_who_says_so_ends_the_model_within_a_token(step: str) -> None:
+    log, gone = MemoryLog(), []
+    said: list[str] = []
+
+    def say(system: str, user: str) -> str:
+        said.append(user)
+        return "The period is six months. " * 4000
+
+    stream = assistant(ScriptedModel(say), log).stream(question(ASK), lambda: bool(gone))
+    last = None
+    for last in stream:
+        if isinstance(last, Stage) and last.name == step:
+            gone.append(step)
+    if step:
+        assert isinstance(last, Answer)
+        assert last.verdict is Verdict.FAILED
+        assert "left" in last.text
+        assert log.types()[-1] == "answer.failed"
+        assert log.last("answer.failed").fields["code"] == "CANCELLED"
+        assert last.record == f"event-{len(log.events) - 1}"
+        assert step == "writing" or not said
+    else:
+        assert log.types()[-1] == "answer.released"
+
+
+def test_a_reader_who_leaves_while_the_model_writes_ends_it() -> None:
+    log, pieces = MemoryLog(), []
+
+    class Counting(ScriptedModel):
+        def answer(self, system: str, user: str) -> str:
+            pieces.append(1)
+            return "The period is six months. " * 40_000
+
+    def gone() -> bool:
+        pieces.extend([1] * bool(pieces))
+        return len(pieces) > 20
+
+    last = list(assistant(Counting([]), log).stream(question(ASK), gone))[-1]
+    assert isinstance(last, Answer)
+    assert last.verdict is Verdict.FAILED
+    finished = log.last("model.finished")
+    assert finished.fields["outcome"] == "cancelled"
+    assert 0 < int(str(finished.fields["completion_tokens"])) <= 20
+
+
+def test_the_line_is_told_and_the_model_knows_for_whom_it_writes() -> None:
+    model = ScriptedModel([TRUE], queue=[2, 1, 1])
+    asked = replace(question(ASK), conversation="s3cret/1")
+    log = MemoryLog()
+    events = list(assistant(model, log).stream(asked))
+    stages = [(each.name, each.count) for each in events if isinstance(each, Stage)]
+    assert stages[2:] == [
+        ("writing", 0), ("waiting", 2), ("waiting", 1), ("waiting", 1), ("writing", 0),
+        ("checking", 0),
+    ]  # fmt: skip
+    assert model.callers == [Caller("anna", "s3cret/1")]
+    assert "s3cret" not in str(log.events)
+
+
+def test_a_line_that_is_full_is_said_with_the_evidence() -> None:
+    class Busy(ScriptedStream):
+        def waiting(self):  # type: ignore[no-untyped-def]
+            raise ModelBusy(7)
+            yield
+
+    class Full(ScriptedModel):
+        def generate(self, system, user, sampling, *how, **more):  # type: ignore[no-untyped-def]
+            return Busy(self, (system, user, sampling), None, None)
+
+    log = MemoryLog()
+    made = assistant(Full([TRUE]), log).ask(question(ASK))
+    assert (made.verdict, made.text) == (Verdict.QUOTED, QUOTE)
+    assert "7 questions are ahead" in made.explanation
+    assert log.last("model.finished").fields["outcome"] == "busy"
+    assert log.last("answer.released").fields["generated_outcome"] == "busy"
+    assert made.cost == Cost()
+
+
+def test_the_time_of_an_answer_counts_from_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds pass in the line, and one whenever the model asks whether to go on."""
+    now = [0.0]
+    monkeypatch.setattr(drafting, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def passes() -> bool:
+        now[0] += 1.0
+        return False
+
+    class Waited(ScriptedModel):
+        def generate(self, *how, deadline=None, **more):  # type: ignore[no-untyped-def]
+            assert deadline is None  # it would count from here
+
+            def waiting():  # type: ignore[no-untyped-def]
+                now[0] += 1000.0
+                yield 1
+
+            made = super().generate(*how, **more)
+            made.waiting = waiting  # type: ignore[method-assign]
+            return made
+
+    log = MemoryLog()
+    policy = Policy(deadline_seconds=30.0)
+    model = Waited([f"{TRUE} The same is said of {', '.join(f'part{n}' for n in range(99))}"])
+    made = list(assistant(model, log, policy=policy).stream(question(ASK), passes))[-1]
+    assert isinstance(made, Answer)
+    assert made.text == f"{TRUE} [1]"
+    finished = log.last("model.finished").fields
+    assert finished["outcome"] == "deadline"
+    assert 20 < int(str(finished["completion_tokens"])) <= 30
+
+
+def test_what_an_answer_cost_is_recorded_and_told() -> None:
+    class Metered(ScriptedModel):
+        def generate(self, *how, **more):  # type: ignore[no-untyped-def]
+            made = super().generate(*how, **more)
+            finish = made._finish
+
+            def measured(*of):  # type: ignore[no-untyped-def]
+                finish(*of)
+                made._result = replace(
+                    made._result, joules=1.2345, thoughts="Hm.", seconds_prefill=0.5,
+                    seconds_decode=0.25, seconds_waited=2.0, seconds_first=0.6, own_tokens=11,
+                    cached_tokens=7, shared_steps=3, attempts=2,
+                )  # fmt: skip
+
+            made._finish = measured
+            return made
+
+    log = MemoryLog()
+    made = assistant(Metered([TRUE]), log).ask(question(ASK))
+    assert (made.cost.joules, made.cost.seconds_model, made.cost.escalated) == (1.2345, 0.75, False)
+    assert made.cost.completion_tokens == -(-len(TRUE) // 4)
+    finished, released = log.last("model.finished"), log.last("answer.released").fields
+    expected = {
+        "millijoules": 1234, "waited_us": 2_000_000, "first_us": 600_000, "prefill_us": 500_000,
+        "decode_us": 250_000, "own_tokens": 11, "cached_tokens": 7, "shared_steps": 3,
+        "attempts": 2, "thoughts_characters": 3, "thoughts_sha256": sha256("Hm."),
+    }  # fmt: skip
+    for name, value in expected.items():
+        assert finished.fields[name] == value, name
+        assert released[f"generated_{name}"] == value, name
+    assert finished.payload is not None
+    assert finished.payload["thoughts"] == "Hm."
+    assert released["cost_millijoules"] == 1234
+    assert released["cost_model_us"] == 750_000
+    called = log.last("model.called").fields
+    for name in ("where", "sequences", "kv_cache", "gpu_layers", "exact", "chat_format"):
+        assert name in called
+        assert name in released
+    plain = MemoryLog()
+    assert assistant(ScriptedModel([TRUE]), plain).ask(question(ASK)).cost.joules is None
+    assert "millijoules" not in plain.last("model.finished").fields
+    assert "cost_millijoules" not in plain.last("answer.released").fields
+
+
 class Vanishing(MemoryLibrary):
     """A library in which every document is deleted while the model writes."""
 
@@ -432,6 +611,15 @@ def test_a_page_is_not_found_alike_whether_missing_or_not_allowed() -> None:
     assert len(set(messages)) == 1
     with pytest.raises(NotFound):
         using.page_view(ANNA, known, 99)
+
+
+def test_the_model_can_be_watched_if_it_lets_itself() -> None:
+    class Busy(ScriptedModel):
+        def status(self) -> ModelStatus:
+            return ModelStatus("Scripted", "ready", waiting=2, running=1)
+
+    assert assistant(Busy([])).model_status().waiting == 2
+    assert assistant(ScriptedModel([])).model_status() == ModelStatus()
 
 
 def test_closing_closes_library_and_model() -> None:
