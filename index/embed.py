@@ -162,4 +162,6 @@ class SentenceTransformerEmbedder(FolderEmbedder):
                     trust_remote_code=False,
                     model_kwargs={"use_safetensors": True},
                 )
+                # Of RoBERTa, sentence-transformers takes the table of positions for the window.
+                self._loaded.max_seq_length = self.max_tokens
             return self._loaded

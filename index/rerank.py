@@ -12,7 +12,6 @@ bounds the time is the number of candidates and the window.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
@@ -25,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index import manifest
+from index import manifest, model_files
 from index.embed_folder import OFFLINE, encodable
 from index.errors import ConfigurationError, MissingModel
 from index.shaping import Candidate
@@ -38,7 +37,6 @@ _TRANSFORMER = ("models.Transformer", "modules.Transformer", "modules.transforme
 _SIGMOID = ("torch.nn.Sigmoid", "torch.nn.modules.activation.Sigmoid")
 _IDENTITY = ("torch.nn.Identity", "torch.nn.modules.linear.Identity")
 _OTHER_WAYS = ("processing_kwargs", "tokenizer_name_or_path", "query_expansion")  # to read a text
-_HEADER_BYTES = 100_000_000  # of a safetensors file, as its format limits it
 
 
 def reranked(candidates: Sequence[Candidate], scores: Sequence[float]) -> list[Candidate]:
@@ -167,7 +165,7 @@ class CrossEncoderReranker:
         )
         own = transformer.model.base_model_prefix + "."
         head = {name for name in transformer.model.state_dict() if not name.startswith(own)}
-        if missing := sorted(head - set(_stored(self._folder, self._pins))):
+        if missing := sorted(head - set(model_files.stored(self._folder, self._pins))):
             raise ValueError(f"its weights lack {missing[0]}")
         window = min(self._most, self._shape.window, _positions(transformer.model))
         if window < _LEAST_WINDOW:
@@ -237,12 +235,12 @@ def _inspected(folder: Path, pins: Mapping[str, str]) -> _Shape:
         (folder / name).stat()
     if "tokenizer.json" not in pins:
         raise ValueError("its manifest names no tokenizer.json")
-    if not _weights(pins):
+    if not model_files.weights(pins):
         raise ValueError("its manifest names no model.safetensors")
-    config = _config(folder, "config.json", pins)
-    tokenizer = _config(folder, "tokenizer_config.json", pins)
-    module = _config(folder, "sentence_bert_config.json", pins)
-    whole = _config(folder, "config_sentence_transformers.json", pins)
+    config = model_files.config_of(folder, "config.json", pins)
+    tokenizer = model_files.config_of(folder, "tokenizer_config.json", pins)
+    module = model_files.config_of(folder, "sentence_bert_config.json", pins)
+    whole = model_files.config_of(folder, "config_sentence_transformers.json", pins)
     if reason := _hindrance(folder, pins, config, tokenizer, module, whole):
         raise ValueError(reason)
     windows = (
@@ -274,7 +272,9 @@ def _hindrance(
         return "it is an adapter to another model; merge the two first"
     if tokenizer.get("chat_template") or any("chat_template" in name for name in pins):
         return "it has a chat template, which is never run"
-    if not _plain(_json(folder, "modules.json", pins)) or any(map(module.get, _OTHER_WAYS)):
+    if not _plain(model_files.json_of(folder, "modules.json", pins)) or any(
+        map(module.get, _OTHER_WAYS)
+    ):
         return "it is more than a transformer with a classification head"
     if whole.get("default_prompt_name"):
         return "it wants a prompt with every question"
@@ -304,39 +304,6 @@ def _plain(modules: Any) -> bool:
         return True
     kinds = [str(each["type"]) for each in modules]
     return len(kinds) == 1 and kinds[0].endswith(_TRANSFORMER)
-
-
-def _json(folder: Path, name: str, pins: Mapping[str, str]) -> Any:
-    return json.loads(manifest.read_pinned(folder, name, pins)) if name in pins else None
-
-
-def _config(folder: Path, name: str, pins: Mapping[str, str]) -> dict[str, Any]:
-    found = _json(folder, name, pins)
-    if found is not None and not isinstance(found, dict):
-        raise ValueError(f"{name} is no configuration")
-    return found or {}
-
-
-def _weights(pins: Mapping[str, str]) -> list[str]:
-    """The weight files at the folder's root that the loader takes."""
-    if "model.safetensors" in pins:
-        return ["model.safetensors"]
-    parts = [name for name in pins if name.startswith("model-") and name.endswith(".safetensors")]
-    return sorted(parts) if "model.safetensors.index.json" in pins else []
-
-
-def _stored(folder: Path, pins: Mapping[str, str]) -> Iterator[str]:
-    """The names of the tensors that the weight files hold, from their headers.
-
-    A model whose head is not stored would be given a random one, with a warning at most. The
-    format is one little-endian 64-bit length and as many bytes of JSON.
-    """
-    for name in _weights(pins):
-        with (folder / name).open("rb") as stream:
-            size = int.from_bytes(stream.read(8), "little")
-            if size > _HEADER_BYTES:
-                raise ValueError(f"{name} is no safetensors file")
-            yield from json.loads(stream.read(size))
 
 
 def _positions(model: Any) -> int:
