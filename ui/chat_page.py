@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 
 import gradio as gr
 
@@ -16,8 +17,7 @@ from ui.errors import UsageError
 from ui.flow import converse
 from ui.options import checked_day
 from ui.ports import Assistant
-from ui.turn import View
-from ui.web_session import Session
+from ui.web_session import KEPT_SESSIONS, Session
 
 Find = Callable[[gr.Request], Session | None]
 Examples = Callable[[Sequence[str]], list[str]]
@@ -44,6 +44,13 @@ class Page:
         sources = [document.source for document in self._assistant.documents(session.asker)]
         return render.welcome(self._examples(sources), len(sources)), ""
 
+    def model(self, request: gr.Request) -> tuple[object, object]:
+        """Which model answers now, and what was decided otherwise than configured."""
+        if self._find(request) is None:
+            return gr.skip(), gr.skip()
+        status = self._assistant.model_status()
+        return render.model(status), render.notes(status.notes)
+
     def ask(self, text: str, day: str, request: gr.Request) -> Iterator[tuple[object, ...]]:
         """Updates of (conversation, live turn, question, ask, stop) until the answer is whole.
 
@@ -62,9 +69,16 @@ class Page:
             yield (gr.skip(), render.note(str(error)), *_composer(busy=False, text=text))
             return
         earlier = _joined(session.conversation.shown)
-        view = View(0, text)
-        for view in converse(self._assistant, session, text.strip(), as_of):
-            yield (earlier, render.turn(view), *_composer(busy=not view.done))
+        shown = None
+        with closing(converse(self._assistant, session, text.strip(), as_of)) as views:
+            for view in views:
+                if view is shown:
+                    yield _UNCHANGED
+                else:
+                    yield (earlier, render.turn(view), *_composer(busy=not view.done))
+                shown = view
+        if shown is None or not shown.done:  # another conversation was begun meanwhile
+            yield (gr.skip(), gr.skip(), *_composer(busy=False))
 
     def stop(self, request: gr.Request) -> None:
         """Stop the answer that is being written."""
@@ -78,6 +92,9 @@ class Page:
         if session is not None:
             session.conversation.clear()
         return self.restore(request)
+
+
+_UNCHANGED = (gr.skip(),) * 5
 
 
 def _joined(turns: list[str]) -> str:
@@ -98,6 +115,7 @@ def build(page: Page, who: str) -> gr.Blocks:
         with gr.Row(elem_id="cl-top"):
             gr.Markdown(_head(who), elem_id="cl-head", latex_delimiters=[])
             new = gr.Button("New conversation", elem_id="cl-new", size="sm")
+        notes = _words("cl-notes")
         with gr.Column(elem_id="cl-talk"):
             shown = _words("cl-shown")
             live = _words("cl-live")
@@ -115,6 +133,7 @@ def build(page: Page, who: str) -> gr.Blocks:
             ask = gr.Button("Ask", elem_id="cl-ask", variant="primary", scale=0)
             stop = gr.Button("Stop", elem_id="cl-stop", visible=False, scale=0)
             with gr.Row(elem_id="cl-when"):
+                model = _words("cl-model")
                 day = gr.Textbox(  # the page's script makes a date field of it
                     elem_id="cl-day",
                     label="In force on",
@@ -126,8 +145,12 @@ def build(page: Page, who: str) -> gr.Blocks:
                     scale=0,
                 )
         _wire(page, blocks, (shown, live, question, day, ask, stop, new))
-    # One answer at a time per session is seen to by the session; the model has a queue of its own.
-    blocks.queue(default_concurrency_limit=16, max_size=64, api_open=False)
+        _watch_model(page, blocks, [model, notes])
+    # One answer at a time per session is seen to by the session, and the model has a line of its
+    # own that tells where one stands; Gradio's would only be silent. Each answer under way takes a
+    # thread of Gradio's, and Stop must find one free.
+    blocks.max_threads = 2 * KEPT_SESSIONS
+    blocks.queue(default_concurrency_limit=KEPT_SESSIONS, max_size=KEPT_SESSIONS, api_open=False)
     return blocks
 
 
@@ -136,15 +159,27 @@ def _words(name: str) -> gr.Markdown:
     return gr.Markdown("", elem_id=name, latex_delimiters=[], sanitize_html=True, show_label=False)
 
 
+_QUIET = {"api_visibility": "private", "show_progress": "hidden"}
+
+
 def _wire(page: Page, blocks: gr.Blocks, parts: tuple[gr.Component, ...]) -> None:
     shown, live, question, day, ask, stop, new = parts
-    quiet = {"api_visibility": "private", "show_progress": "hidden"}
     everything = [shown, live, question, ask, stop]
-    blocks.load(page.restore, None, [shown, live], **quiet)
+    blocks.load(page.restore, None, [shown, live], **_QUIET)
     for event in (ask.click, question.submit):
-        event(page.ask, [question, day], everything, trigger_mode="once", **quiet)
-    stop.click(page.stop, None, None, **quiet)
-    new.click(page.renew, None, [shown, live], **quiet)
+        event(page.ask, [question, day], everything, trigger_mode="once", **_QUIET)
+    stop.click(page.stop, None, None, **_QUIET)
+    new.click(page.renew, None, [shown, live], **_QUIET)
+
+
+def _watch_model(page: Page, blocks: gr.Blocks, parts: list[gr.Component]) -> None:
+    """Keep the line about the model true while the page is open, whoever swapped it.
+
+    The page's script presses the button, which nobody sees. Gradio's own timer would go on when the
+    reader is signed out or the server has stopped, and pile up one error on the other.
+    """
+    blocks.load(page.model, None, parts, **_QUIET)
+    gr.Button("Refresh", elem_id="cl-refresh").click(page.model, None, parts, **_QUIET)
 
 
 def _head(who: str) -> str:

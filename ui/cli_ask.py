@@ -112,12 +112,11 @@ def ask(
 def _answered(assistant: Assistant, question: Question, query: Query, json: bool) -> Answer:
     from ui import show_answer
 
+    answer = show_answer.watched(assistant, question, terminal.err(), terminal.complain)
     if json:
-        answer = assistant.ask(question)
         terminal.say_json(query.labelled(answer_json(answer)))
         return answer
     console = terminal.out()
-    answer = show_answer.watched(console, assistant.stream(question), question.text)
     if query.id is not None:
         console.print(f"\n{terminal.visible(query.text)}", style="bold")
     if answer.verdict is not Verdict.REFUSED:
@@ -209,6 +208,7 @@ def answer_json(answer: Answer) -> dict[str, object]:
         "model": answer.model,
         "record": answer.record,
         "timings": dict(answer.timings),
+        "cost": asdict(answer.cost),
     }
 
 

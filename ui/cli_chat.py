@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from starlette.types import ASGIApp
     from uvicorn import Server
 
     from ui.web_session import Sessions
@@ -31,6 +34,9 @@ def chat(
     no_open: Annotated[
         bool, typer.Option("--no-open", help="Only print the link; open no browser.")
     ] = False,
+    api: Annotated[
+        bool, typer.Option("--api", help="Serve the API of `cloister serve` here, too.")
+    ] = False,
 ) -> None:
     """Open the chat in the browser, through a sign-in link that works once."""
     from ui import composition
@@ -39,15 +45,19 @@ def chat(
     settings = composition.check_settings(home)
     address = _address(settings.host)
     _require_free(address, port)
-    with composition.log(home) as log, composition.assistant_with(home, log) as assistant:
-        import uvicorn
-
+    with (
+        composition.log(home) as log,
+        ExitStack() as ending,  # entered before the assistant: the API ends after its model
+        composition.assistant_with(home, log) as assistant,
+    ):
         from ui import examples
         from ui.upkeep import Upkeep
         from ui.web_app import Chat, create_app
         from ui.web_session import Sessions
 
-        sessions = Sessions(settings.signin_minutes * 60, settings.session_hours * 3600)
+        sessions = Sessions(
+            settings.signin_minutes * 60, settings.session_hours * 3600, forget=assistant.forget
+        )
         chat = Chat(
             assistant=assistant,
             log=log,
@@ -59,8 +69,33 @@ def chat(
             session_seconds=round(settings.session_hours * 3600),
         )
         assistant.warm()
-        app = create_app(chat, composition.user_name())
-        config = uvicorn.Config(
+
+        def tidy() -> None:
+            sessions.sweep()
+            assistant.catch_up()
+
+        app: ASGIApp = create_app(chat, composition.user_name())
+        upkeep: Callable[[], None] = tidy
+        if api:
+            from ui import cli_serve, web_api
+
+            served = cli_serve.api_of(home, log, assistant, (address,), port)
+            ending.callback(served.stop, cli_serve.END_SECONDS)
+            app, upkeep = web_api.beside(app, served), partial(served.upkeep, tidy)
+        server = _server(app, address, port)
+        quiet = no_open or not settings.open_browser
+        base = f"http://{address}:{port}"
+        _announce(server, lambda: _print_link(sessions, base, settings.signin_minutes), home, quiet)
+        signal.signal(signal.SIGTERM, _end)  # the server raises it again once it has stopped
+        with Upkeep(upkeep, CATCH_UP_SECONDS, terminal.complain):
+            server.run()
+
+
+def _server(app: ASGIApp, address: str, port: int) -> Server:
+    import uvicorn
+
+    return uvicorn.Server(
+        uvicorn.Config(
             app,
             host=address,
             port=port,
@@ -70,13 +105,7 @@ def chat(
             proxy_headers=False,
             timeout_graceful_shutdown=3,
         )
-        server = uvicorn.Server(config)
-        quiet = no_open or not settings.open_browser
-        base = f"http://{address}:{port}"
-        _announce(server, lambda: _print_link(sessions, base, settings.signin_minutes), home, quiet)
-        signal.signal(signal.SIGTERM, _end)  # the server raises it again once it has stopped
-        with Upkeep(assistant.catch_up, CATCH_UP_SECONDS, terminal.complain):
-            server.run()
+    )
 
 
 def _end(*_: object) -> None:

@@ -1,86 +1,109 @@
 """Runs one question of the chat and yields what the page should show after each step.
 
-The assistant's stream is read in a thread of its own, so that Stop takes effect at once: the page
-is told straight away, and the stream is closed by the thread that reads it as soon as its current
-step returns. Sentences already released stand in the log and stay shown.
+The assistant's stream is read in a thread of its own. Stop, sign-out and a reader who closes the
+page all set the conversation's `stop`, which the model asks between tokens: it ends within one
+token, also in a long stretch of which nothing is released. Sentences already released stand in the
+log and stay shown.
+
+That a page was closed is only noticed by whoever yields to it: Gradio 6 marks the call as dead as
+soon as the browser's connection ends, but closes this generator only after its next step. So while
+nothing happens the last view is yielded again, every `POLL_SECONDS`.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 
-from assistant.answer import Answer, Asker, Event, Question
+from assistant.answer import Answer, Event, Question, Verdict
 from ui import failures, render, turn
 from ui.ports import Answers
 from ui.turn import View
 from ui.web_session import Conversation, Session
 
-POLL_SECONDS = 0.1  # how soon Stop is noticed
+POLL_SECONDS = 0.25  # how soon a page notices Stop, and Gradio's closing is noticed
 HISTORY_SENT = 6  # earlier turns that a follow-up may lean on
 
 
 def converse(
     assistant: Answers, session: Session, text: str, as_of: str | None = None
-) -> Iterator[View]:
+) -> Generator[View, None, None]:
     """The views of a new turn, the last one finished. Raises nothing but what ends the process.
 
-    `as_of` is the day (ISO 8601) that the question is about, None for today. A second question
-    while one runs in the same session is answered with a sentence.
+    A view that is yielded again, the same object, says that nothing has changed. `as_of` is the
+    day (ISO 8601) that the question is about, None for today. A second question while one runs in
+    the same session is answered with a sentence. If the conversation is ended meanwhile (a new one
+    was begun, or its reader signed out) the views end without an answer.
     """
     conversation = session.conversation
     if not conversation.busy.acquire(blocking=False):
         yield turn.failed(View(0, text), "One question at a time: wait for the answer above.")
         return
+    stop = threading.Event()
     try:
-        begun = View(conversation.begin(), text)
+        begun = View(conversation.begin(stop), text)
+        question = Question(
+            text,
+            session.asker,
+            tuple(conversation.history[-HISTORY_SENT:]),
+            as_of=as_of,
+            conversation=conversation.name,
+        )
         yield begun
-        for view in _views(assistant, session.asker, conversation, begun, as_of):
+        for view in _views(assistant, question, conversation, begun, stop):
+            if conversation.name != question.conversation:
+                return
             conversation.places |= turn.places(view)
             if view.answer is not None:
                 conversation.finish(text, view.answer, render.turn(view))
             yield view
     finally:
-        conversation.stop.set()  # whoever stopped listening also stops the work
+        stop.set()  # whoever stopped listening also stops the work
         conversation.busy.release()
 
 
 def _views(
     assistant: Answers,
-    asker: Asker,
+    question: Question,
     conversation: Conversation,
     view: View,
-    as_of: str | None,
+    stop: threading.Event,
 ) -> Generator[View, None, None]:
-    history = tuple(conversation.history[-HISTORY_SENT:])
-    stop = conversation.stop
-    question = Question(view.question, asker, history, as_of=as_of)
-    steps = _started(assistant, question, stop)
+    if stop.is_set():  # signed out before it began
+        yield turn.stopped(view)
+        return
+    steps = _started(assistant, question, conversation, stop)
     while not view.done:
-        if stop.is_set():
-            yield turn.stopped(view)
-            return
         try:
             step = steps.get(timeout=POLL_SECONDS)
         except queue.Empty:
-            continue
-        if isinstance(step, BaseException):
+            step = None
+        if stop.is_set() and not _whole(step):
+            view = turn.stopped(view)
+        elif step is None:
+            view = turn.noticed(view, assistant.model_status().state == "loading")
+        elif isinstance(step, BaseException):
             view = turn.failed(view, failures.describe(step).sentence)
         else:
             view = turn.advance(view, step)
         yield view
 
 
+def _whole(step: Event | BaseException | None) -> bool:
+    """Whether this is an answer that was made before Stop could end it."""
+    return isinstance(step, Answer) and step.verdict is not Verdict.FAILED
+
+
 def _started(
-    assistant: Answers, question: Question, stop: threading.Event
+    assistant: Answers, question: Question, conversation: Conversation, stop: threading.Event
 ) -> queue.SimpleQueue[Event | BaseException]:
     steps: queue.SimpleQueue[Event | BaseException] = queue.SimpleQueue()
 
     def read() -> None:
         finished = False
         try:
-            events = assistant.stream(question)
+            events = assistant.stream(question, cancelled=stop.is_set)
             for event in events:
                 steps.put(event)
                 finished = finished or isinstance(event, Answer)
@@ -93,6 +116,9 @@ def _started(
                 raise RuntimeError("the answer ended without a verdict")
         except BaseException as error:  # noqa: BLE001 - handed to the thread that shows it
             steps.put(error)
+        finally:
+            if conversation.name != question.conversation:  # ended before the model was done
+                assistant.forget(question.conversation)
 
     threading.Thread(target=read, name="answer", daemon=True).start()
     return steps

@@ -11,7 +11,18 @@ from typing import Annotated
 
 import typer
 
-from ui import cli_ask, cli_audit, cli_chat, cli_eval, cli_ingest, cli_models, failures, terminal
+from ui import (
+    cli_ask,
+    cli_audit,
+    cli_chat,
+    cli_eval,
+    cli_ingest,
+    cli_keys,
+    cli_models,
+    cli_serve,
+    failures,
+    terminal,
+)
 from ui.context import Shared
 
 app = typer.Typer(
@@ -26,6 +37,8 @@ app.add_typer(cli_ingest.app, name="ingest")
 app.command("search")(cli_ask.search)
 app.command("ask")(cli_ask.ask)
 app.command("chat")(cli_chat.chat)
+app.command("serve")(cli_serve.serve)
+app.add_typer(cli_keys.app, name="keys")
 app.add_typer(cli_models.app, name="models")
 app.add_typer(cli_eval.app, name="eval")
 app.add_typer(cli_audit.app, name="audit")

@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from assistant.answer import Answer, Asker, Event, Question
 
 if TYPE_CHECKING:
+    from assistant.model_status import ModelStatus
     from assistant.pages import PageView
     from assistant.pipeline import SearchReport
     from ingest.statement import Completeness
 
 
-class Answers(Protocol):
+class ModelFacts(Protocol):
+    """Which model answers, and how it stands."""
+
+    def model_status(self) -> ModelStatus:
+        """As it is now; asked several times in a second, so it waits for nothing and raises
+        nothing."""
+        ...
+
+
+class Answers(ModelFacts, Protocol):
     """Answering, as it happens."""
 
-    def stream(self, question: Question) -> Iterator[Event]:
-        """Stages, released sentences, and one answer at the end."""
+    def stream(
+        self, question: Question, cancelled: Callable[[], bool] | None = None
+    ) -> Iterator[Event]:
+        """Stages, released sentences, and one answer at the end.
+
+        `cancelled` is asked between tokens: once it is true nobody reads on, and the model ends
+        within one token, whether it has released a sentence or not.
+        """
+        ...
+
+    def forget(self, conversation: str) -> None:
+        """Keep nothing that was evaluated for this conversation any longer. Raises nothing."""
         ...
 
 

@@ -14,7 +14,9 @@ import unicodedata
 from collections.abc import Sequence
 
 from assistant.answer import Answer, Citation, Passage, Sentence, Stage, Verdict
-from ui.turn import View
+from assistant.errors import ModelBusy
+from assistant.model_status import ModelStatus
+from ui.turn import WAITING, View
 
 VERDICTS = {
     Verdict.ANSWERED: ("Answered from your documents", "answered"),
@@ -27,9 +29,12 @@ STAGES = {
     "searching": ("Searching your documents", "Searched your documents"),
     "reading": ("Reading {n}", "Read {n}"),
     "writing": ("Writing", "Wrote a draft"),
+    "escalating": ("Asking the larger model", "Asked the larger model"),
     "checking": ("Checking every statement", "Checked every statement"),
 }
 QUOTE_SHOWN = 220  # characters of a quote in the list of sources
+LOADING = "Loading the language model"
+_BUSY = str(ModelBusy(0)).partition("(")[0]  # how the sentence of a full line begins
 
 
 def plain(text: str) -> str:
@@ -53,6 +58,11 @@ def plain(text: str) -> str:
 def flat(text: str) -> str:
     """Like `plain`, with every run of white space made one space."""
     return plain(" ".join(text.split()))
+
+
+def told(sentence: str) -> str:
+    """A sentence of ours like `flat`, with what stands between backticks set as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", flat(sentence))
 
 
 def shortened(text: str, limit: int) -> str:
@@ -91,12 +101,15 @@ def _finished(view: View, answer: Answer) -> list[str]:
     words, kind = VERDICTS[answer.verdict]
     then = f' <span class="then">as of {flat(answer.as_of)}</span>' if answer.as_of else ""
     parts = [f'<p class="verdict v-{kind}">{words}{then}</p>']
+    explained = answer.explanation if answer.explanation != answer.text else ""
+    if explained and was_busy(answer):
+        parts.append(f'<p class="busy">{told(explained)}</p>')
     if answer.sentences:
         parts.append(_sentences(view, answer.sentences, answer.verdict is Verdict.QUOTED))
     elif answer.verdict is not Verdict.FAILED and answer.text:
         parts.append(f'<p class="says">{plain(answer.text)}</p>')
-    if answer.explanation and answer.explanation != answer.text:
-        parts.append(f'<p class="why">{flat(answer.explanation)}</p>')
+    if explained and not was_busy(answer):
+        parts.append(f'<p class="why">{told(explained)}</p>')
     if answer.citations:
         parts.append(_sources("Sources", [_source(view.number, c) for c in answer.citations]))
     if answer.nearest:
@@ -158,31 +171,48 @@ def _row(key: str, number: str, what: Citation | Passage, place: str, quote: str
 def _progress(view: View) -> str:
     if not view.stages:
         return '<ol class="stages"><li class="now">Starting</li></ol>'
-    rows = []
-    for place, stage in enumerate(view.stages):
-        now, past = stage_words(stage)
-        last = place == len(view.stages) - 1
-        kind, words = ("now", now) if last else ("past", past)
-        rows.append(f'<li class="{kind}">{plain(words)}</li>')
+    *past, last = view.stages
+    rows = [f'<li class="past">{plain(stage_words(stage)[1])}</li>' for stage in past]
+    told = " told" if view.loading or last.name == WAITING else ""  # said aloud at each change
+    rows.append(f'<li class="now{told}">{plain(now_words(view))}</li>')
     return f'<ol class="stages">{"".join(rows)}</ol>'
+
+
+def now_words(view: View) -> str:
+    """What is happening in an unfinished turn that has a stage."""
+    return LOADING if view.loading else stage_words(view.stages[-1])[0]
 
 
 def stage_words(stage: Stage) -> tuple[str, str]:
     """What a stage is called while it lasts, and afterwards."""
+    if stage.name == WAITING:
+        return line_words(stage.count), "Waited for your turn"
     now, past = STAGES.get(stage.name, (stage.name.capitalize(), stage.name.capitalize()))
     count = "1 passage" if stage.count == 1 else f"{stage.count or ''} passages".strip()
     return now.replace("{n}", count), past.replace("{n}", count)
 
 
+def line_words(ahead: int) -> str:
+    """Where a reader stands in the line before the model."""
+    if not ahead:
+        return "It is your turn: writing"
+    if ahead == 1:
+        return "Waiting for the model: 1 question is ahead of yours"
+    return f"Waiting for the model: {ahead} questions are ahead of yours"
+
+
+def was_busy(answer: Answer) -> bool:
+    """Whether the line was too long for this question, so that no model wrote the answer."""
+    return answer.explanation.startswith(_BUSY)
+
+
 def _how(answer: Answer) -> str:
     facts: list[tuple[str, str]] = []
     if answer.model:
-        facts.append(("Model", answer.model))
+        facts.append(("Model", _model_words(answer)))
     elif answer.verdict in (Verdict.ABSTAINED, Verdict.QUOTED):
         facts.append(("Model", "not asked"))
-    total = answer.timings.get("total") or sum(answer.timings.values())
-    if total:
-        facts.append(("Time", f"{total:.1f} s"))
+    facts += cost_facts(answer)
     if answer.removed:
         facts.append(("Left out", _left_out(len(answer.removed))))
     if answer.record:
@@ -191,6 +221,35 @@ def _how(answer: Answer) -> str:
         return ""
     rows = "".join(f"<dt>{name}</dt><dd>{flat(value)}</dd>" for name, value in facts)
     return f'<details class="how"><summary>How this was answered</summary><dl>{rows}</dl></details>'
+
+
+def _model_words(answer: Answer) -> str:
+    """Whose words these are. Why a larger model was asked, the explanation tells."""
+    if not answer.cost.escalated:
+        return answer.model
+    spoke = answer.verdict is Verdict.ANSWERED  # only what the smaller one could not say is asked
+    return f"{answer.model}, {'the larger one' if spoke else 'and the larger one'}"
+
+
+def cost_facts(answer: Answer) -> list[tuple[str, str]]:
+    """What an answer took: its time, and as far as it is known what the model read, wrote and
+    used."""
+    facts: list[tuple[str, str]] = []
+    total = answer.timings.get("total") or sum(answer.timings.values())
+    cost = answer.cost
+    if total:
+        within = f", {cost.seconds_model:.1f} s of it in the model" if cost.seconds_model else ""
+        facts.append(("Time", f"{total:.1f} s{within}"))
+    if cost.prompt_tokens:
+        tokens = f"{cost.prompt_tokens:,} read, {cost.completion_tokens:,} written"
+        facts.append(("Tokens", tokens))
+    if cost.joules is not None:
+        facts.append(("Energy", f"{_quantity(cost.joules)} J (GPU)"))
+    return facts
+
+
+def _quantity(value: float) -> str:
+    return f"{value:.1f}" if value < 10 else f"{value:,.0f}"
 
 
 def _left_out(count: int) -> str:
@@ -225,3 +284,22 @@ def welcome(examples: Sequence[str], documents: int) -> str:
 def note(sentence: str) -> str:
     """One sentence to the reader, where the next turn would be."""
     return f'<div class="turn"><p class="note">{flat(sentence)}</p></div>'
+
+
+def model(status: ModelStatus) -> str:
+    """The line that says which model answers, and how it stands."""
+    name = flat(status.name) or "The language model"
+    words = {
+        "idle": "not loaded yet",
+        "loading": "is loading",
+        "ready": f"{status.waiting} in line" if status.waiting else "",
+        "failed": "cannot run",
+    }[status.state]
+    state = f' <span class="state">{words}</span>' if words else ""
+    return f'<span class="model m-{status.state}"><span class="name">{name}</span>{state}</span>'
+
+
+def notes(sentences: Sequence[str]) -> str:
+    """What was decided otherwise than configured, above the conversation."""
+    rows = "".join(f"<p>{told(sentence)}</p>" for sentence in sentences)
+    return f'<div class="notes">{rows}</div>' if rows else ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -10,9 +11,10 @@ from rich.padding import Padding
 from rich.spinner import Spinner
 from rich.text import Text
 
-from assistant.answer import Answer, Citation, Event, Passage, Sentence, Verdict
+from assistant.answer import Answer, Citation, Event, Passage, Question, Sentence, Verdict
 from ui import turn
-from ui.render import VERDICTS, page_name, shortened, stage_words
+from ui.ports import Answers
+from ui.render import VERDICTS, cost_facts, now_words, page_name, shortened, stage_words, was_busy
 from ui.terminal import visible
 
 STYLES = {
@@ -25,30 +27,62 @@ STYLES = {
 QUOTE_SHOWN = 300  # characters
 
 
-def watched(console: Console, events: Iterator[Event], question: str) -> Answer:
-    """Show what happens while `events` come, if this is a terminal; the answer they end with.
+def watched(
+    assistant: Answers,
+    question: Question,
+    progress: Console,
+    remark: Callable[[str], None],
+) -> Answer:
+    """Ask, and show on `progress` what happens until the answer is there; the answer.
 
-    Raises what the stream raises, and RuntimeError if it ends without an answer.
+    Where `progress` is no terminal, `remark` is told where the question stands in the line, once
+    for each change, and nothing else. Raises what the stream raises, and RuntimeError if it ends
+    without an answer.
     """
-    view = turn.View(1, question)
-    with Live(console=console, transient=True, refresh_per_second=12) as live:
+    view = turn.View(1, question.text)
+
+    def picture() -> RenderableType:  # drawn in a thread of its own
+        return _underway(turn.noticed(view, assistant.model_status().state == "loading"))
+
+    shown = Live(console=progress, transient=True, refresh_per_second=12, get_renderable=picture)
+    with (
+        shown if progress.is_terminal else nullcontext(),
+        _closed(assistant.stream(question)) as events,
+    ):
         for event in events:
-            view = turn.advance(view, event)
-            if console.is_terminal and view.answer is None:
-                live.update(_underway(view))
-        live.update("")
+            earlier, view = view, turn.advance(view, event)
+            if not progress.is_terminal and _moved(earlier, view):
+                remark(f"{stage_words(view.stages[-1])[0]}.")
     if view.answer is None:
         raise RuntimeError("the answer ended without a verdict")
     return view.answer
 
 
+@contextmanager
+def _closed(events: Iterator[Event]) -> Iterator[Iterator[Event]]:
+    """Close the stream however it is left: Ctrl+C ends the model's work, and is recorded."""
+    try:
+        yield events
+    finally:
+        close = getattr(events, "close", None)
+        if close is not None:
+            close()
+
+
+def _moved(earlier: turn.View, view: turn.View) -> bool:
+    """Whether `view` tells another place in the line than `earlier`."""
+    waiting = bool(view.stages) and view.stages[-1].name == turn.WAITING
+    return waiting and view.stages != earlier.stages
+
+
 def _underway(view: turn.View) -> RenderableType:
     shown: list[RenderableType] = []
+    if view.answer is not None:
+        return ""
     if view.sentences:
         shown.append(Padding(_sentences(view.sentences), (0, 0, 1, 0)))
     if view.stages:
-        words, _ = stage_words(view.stages[-1])
-        shown.append(Spinner("dots", Text(f"{visible(words)}…", style="dim")))
+        shown.append(Spinner("dots", Text(f"{visible(now_words(view))}…", style="dim")))
     return Group(*shown)
 
 
@@ -62,7 +96,8 @@ def answer(console: Console, given: Answer) -> None:
     elif given.text:
         console.print(Padding(Text(visible(given.text)), (1, 0)))
     if given.explanation and given.explanation != given.text:
-        console.print(Padding(Text(visible(given.explanation), style="dim"), (0, 0, 1, 0)))
+        style = "yellow" if was_busy(given) else "dim"
+        console.print(Padding(Text(visible(given.explanation), style=style), (0, 0, 1, 0)))
     if given.citations:
         console.print(Text("Sources", style="bold"))
         for citation in given.citations:
@@ -98,8 +133,8 @@ def _place(console: Console, mark: str, what: Citation | Passage, quote: str) ->
 
 
 def _footer(given: Answer) -> str:
-    total = given.timings.get("total") or sum(given.timings.values())
-    facts = [f"{total:.1f} s" if total else "", visible(given.model)]
+    took = cost_facts(given)
+    facts = [visible(given.model), *(f"{name.lower()} {value}" for name, value in took)]
     if given.removed:
         count = len(given.removed)
         facts.append(f"{count} unsupported sentence{'' if count == 1 else 's'} left out")

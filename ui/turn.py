@@ -16,10 +16,15 @@ from assistant.answer import (
     Verdict,
 )
 
+WAITING, WRITING = "waiting", "writing"  # while a model is needed
+
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is known of a turn so far. `number` counts the session's questions from 1."""
+    """What is known of a turn so far. `number` counts the session's questions from 1.
+
+    `loading`: what this turn waits for is a model that is still being loaded.
+    """
 
     number: int
     question: str
@@ -27,6 +32,7 @@ class View:
     sentences: tuple[Sentence, ...] = ()
     citations: tuple[Citation, ...] = ()
     answer: Answer | None = None
+    loading: bool = False
 
     @property
     def done(self) -> bool:
@@ -38,8 +44,8 @@ def advance(view: View, event: Event) -> View:
     if view.answer is not None:
         return view
     if isinstance(event, Stage):
-        earlier = tuple(s for s in view.stages if s.name != event.name)
-        return replace(view, stages=(*earlier, event))
+        stages = _with_stage(view.stages, event)
+        return view if stages == view.stages else replace(view, stages=stages, loading=False)
     if isinstance(event, Released):
         known = {citation.number for citation in view.citations}
         new = tuple(c for c in event.citations if c.number not in known)
@@ -47,10 +53,36 @@ def advance(view: View, event: Event) -> View:
             view,
             sentences=(*view.sentences, event.sentence),
             citations=(*view.citations, *new),
+            loading=False,
         )
     return replace(
-        view, sentences=event.sentences, citations=event.citations or view.citations, answer=event
+        view,
+        sentences=event.sentences,
+        citations=event.citations or view.citations,
+        answer=event,
+        loading=False,
     )
+
+
+def _with_stage(stages: tuple[Stage, ...], event: Stage) -> tuple[Stage, ...]:
+    """The stages once `event` has begun. The line is shown while it is stood in, and then that the
+    turn has come (none ahead); whoever was served at once never hears of it."""
+    gone = {event.name, WAITING}
+    waited = bool(stages) and stages[-1].name == WAITING
+    if event.name == WAITING:
+        if not event.count and not waited:
+            return stages
+        gone.add(WRITING)  # announced, but it has not begun
+    elif event.name == WRITING and waited:
+        event = Stage(WAITING)
+    return (*(stage for stage in stages if stage.name not in gone), event)
+
+
+def noticed(view: View, loading: bool) -> View:
+    """The view while nothing new has come: whether it is a model being loaded that it waits for."""
+    needs = bool(view.stages) and view.stages[-1].name in (WAITING, WRITING)
+    waits = loading and needs and not view.done and not view.sentences
+    return view if waits == view.loading else replace(view, loading=waits)
 
 
 def stopped(view: View) -> View:

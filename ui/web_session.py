@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 
 KEPT_TURNS = 50  # answers per session whose citations can still be opened
 KEPT_SESSIONS = 64  # the oldest is signed out when one more signs in
+
+Forget = Callable[[str], None]  # told the name of a conversation that has ended
+
+
+def _keep_nothing(conversation: str) -> None:
+    """For where nothing was kept that could be forgotten."""
+
+
+def _new_name() -> str:
+    return secrets.token_urlsafe(32)
 
 
 def _digest(secret: str) -> str:
@@ -41,9 +51,14 @@ class Look:
 class Conversation:
     """One browser session's conversation, on the server: the browser never names a document.
 
-    `turns` counts every question asked, from 1; chips refer to a place by turn and number.
+    `turns` counts every question asked, from 1; chips refer to a place by turn and number. `name`
+    ties the conversation's questions together for the model, which may keep what it has read of
+    them: a secret of this conversation, never sent to the browser, and a new one when it ends.
+    `forget` is told each name that has ended; it must not raise.
     """
 
+    forget: Forget = field(default=_keep_nothing, repr=False)
+    name: str = field(default_factory=_new_name, repr=False)
     turns: int = 0
     history: list[Turn] = field(default_factory=list)
     places: dict[str, Citation | Passage] = field(default_factory=dict)
@@ -51,25 +66,38 @@ class Conversation:
     shown: list[str] = field(default_factory=list)  # finished turns as HTML
     stop: threading.Event = field(default_factory=threading.Event)
     busy: threading.Lock = field(default_factory=threading.Lock)
+    over: bool = False  # for good: nothing may be asked any more
+    _change: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def begin(self) -> int:
-        """The number of the turn that starts now; forgets the places of turns long gone."""
-        self.turns += 1
-        self.stop = threading.Event()
-        gone = f"{self.turns - KEPT_TURNS}:"
-        self.places = {k: v for k, v in self.places.items() if not k.startswith(gone)}
-        self.shown = self.shown[-(KEPT_TURNS - 1) :]
-        return self.turns
+    def begin(self, stop: threading.Event) -> int:
+        """The number of the turn that starts now and that `stop` ends; forgets the places of turns
+        long gone. `stop` is set at once if the session has ended meanwhile."""
+        with self._change:
+            self.turns += 1
+            self.stop = stop
+            if self.over:
+                stop.set()
+            gone = f"{self.turns - KEPT_TURNS}:"
+            self.places = {k: v for k, v in self.places.items() if not k.startswith(gone)}
+            self.shown = self.shown[-(KEPT_TURNS - 1) :]
+            return self.turns
 
     def finish(self, question: str, answer: Answer, shown: str) -> None:
         """Keep a finished turn: as context for follow-ups, and as what the page shows."""
         self.history = [*self.history[-(KEPT_TURNS - 1) :], Turn(question, answer.text)]
         self.shown.append(shown)
 
-    def clear(self) -> None:
-        """A new conversation; turn numbers go on, so that an old chip never opens a new place."""
-        self.stop.set()
-        self.history, self.places, self.looks, self.shown = [], {}, {}, []
+    def clear(self, over: bool = False) -> None:
+        """A new conversation; turn numbers go on, so that an old chip never opens a new place.
+
+        The answer under way ends. With `over` there is no new conversation.
+        """
+        with self._change:
+            ended, self.name = self.name, _new_name()
+            self.over = self.over or over
+            self.stop.set()
+            self.history, self.places, self.looks, self.shown = [], {}, {}, []
+        self.forget(ended)
 
 
 @dataclass
@@ -85,7 +113,8 @@ class Session:
 class Sessions:
     """Issues links, trades each once for a session, and knows the sessions. Safe between threads.
 
-    `clock` gives monotonic seconds.
+    `clock` gives monotonic seconds. `forget` is told the name of each conversation that ends, by
+    sign-out, by time, or by a new conversation; it must not raise.
     """
 
     def __init__(
@@ -93,7 +122,9 @@ class Sessions:
         link_seconds: float,
         session_seconds: float,
         clock: Callable[[], float] = time.monotonic,
+        forget: Forget = _keep_nothing,
     ) -> None:
+        self._forget = forget
         self._link_seconds = link_seconds
         self._session_seconds = session_seconds
         self._clock = clock
@@ -119,11 +150,18 @@ class Sessions:
     def open(self, asker: Asker) -> tuple[str, Session]:
         """A new session and the secret that its cookie carries."""
         secret = secrets.token_urlsafe(32)
-        session = Session(secrets.token_hex(8), asker, self._clock() + self._session_seconds)
+        session = Session(
+            secrets.token_hex(8),
+            asker,
+            self._clock() + self._session_seconds,
+            Conversation(self._forget),
+        )
+        pushed = []
         with self._lock:
             self._sessions[_digest(secret)] = session
             while len(self._sessions) > KEPT_SESSIONS:
-                self._sessions.popitem(last=False)
+                pushed.append(self._sessions.popitem(last=False)[1])
+        _end(pushed)
         return secret, session
 
     def find(self, secret: str | None) -> Session | None:
@@ -132,10 +170,20 @@ class Sessions:
             return None
         with self._lock:
             session = self._sessions.get(_digest(secret))
-            if session is not None and session.ends < self._clock():
-                del self._sessions[_digest(secret)]
-                return None
-        return session
+            if session is None or session.ends >= self._clock():
+                return session
+            del self._sessions[_digest(secret)]
+        _end([session])
+        return None
+
+    def sweep(self) -> None:
+        """End the sessions whose time is over: whoever left the browser open asks nothing that
+        would show it."""
+        with self._lock:
+            now = self._clock()
+            late = [digest for digest, session in self._sessions.items() if session.ends < now]
+            ended = [self._sessions.pop(digest) for digest in late]
+        _end(ended)
 
     def close(self, secret: str | None) -> Session | None:
         """End a session; the session it was, or None."""
@@ -144,5 +192,12 @@ class Sessions:
         with self._lock:
             session = self._sessions.pop(_digest(secret), None)
         if session is not None:
-            session.conversation.clear()
+            _end([session])
         return session
+
+
+def _end(sessions: Iterable[Session]) -> None:
+    """Stop what these sessions' answers are doing and forget their conversations. Never under a
+    lock: forgetting may wait for the model."""
+    for session in sessions:
+        session.conversation.clear(over=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from assistant.answer import (
     Stage,
     Verdict,
 )
+from assistant.model_status import ModelStatus
 from assistant.pages import PageView, Rectangle
 from assistant.pipeline import SearchReport
 from audit.errors import AuditError
@@ -143,9 +145,16 @@ class Listed:
     source: str
 
 
+SMOL = ModelStatus("SmolLM2-135M-Instruct-Q4_1", "ready")
+
+
 @dataclass
 class ScriptedAssistant:
-    """Answers by the words of the question; `pause` seconds between events."""
+    """Answers by the words of the question; `pause` seconds between events.
+
+    `line` is told before anything is written, as a queue before a model would. While `go` is
+    cleared the writing goes on without a sentence, until it is cancelled.
+    """
 
     pause: float = 0.0
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -153,6 +162,10 @@ class ScriptedAssistant:
     looked: list[tuple[str, int, tuple[tuple[int, int], ...]]] = field(default_factory=list)
     closed: threading.Event = field(default_factory=threading.Event)
     go: threading.Event = field(default_factory=threading.Event)  # cleared: holds the writing
+    line: tuple[int, ...] = ()
+    status: ModelStatus = SMOL
+    cancelled_after: list[float] = field(default_factory=list)  # seconds of writing, each time
+    forgotten: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.go.set()
@@ -171,7 +184,9 @@ class ScriptedAssistant:
         self.asked.append(question)
         return self._answer(question)
 
-    def stream(self, question: Question) -> Iterator[Event]:
+    def stream(
+        self, question: Question, cancelled: Callable[[], bool] | None = None
+    ) -> Iterator[Event]:
         self.asked.append(question)
         wait = threading.Event().wait
         answer = self._answer(question)
@@ -182,8 +197,13 @@ class ScriptedAssistant:
                 yield Stage("reading", 5)
                 wait(self.pause)
                 yield Stage("writing")
+                for ahead in self.line:
+                    yield Stage("waiting", ahead)
+                    wait(self.pause)
+                if self.line:
+                    yield Stage("writing")
                 wait(self.pause)
-                self.go.wait(60)
+                self._decode(cancelled)
                 shown: set[int] = set()
                 for sentence in answer.sentences:
                     new = [n for n in sentence.citations if n not in shown]
@@ -196,6 +216,21 @@ class ScriptedAssistant:
             yield answer
         finally:
             self.closed.set()
+
+    def _decode(self, cancelled: Callable[[], bool] | None) -> None:
+        """One step of the generator, as a model that writes and writes: it returns when it may go
+        on or is cancelled, and only then."""
+        began = time.monotonic()
+        while not self.go.wait(0.01) and time.monotonic() < began + 60:
+            if cancelled is not None and cancelled():
+                self.cancelled_after.append(time.monotonic() - began)
+                return
+
+    def model_status(self) -> ModelStatus:
+        return self.status
+
+    def forget(self, conversation: str) -> None:
+        self.forgotten.append(conversation)
 
     def search(self, question: Question, k: int = 10) -> SearchReport:
         self.asked.append(question)
@@ -246,7 +281,9 @@ class BrokenAssistant(ScriptedAssistant):
     def ask(self, question: Question) -> Answer:
         raise self._error
 
-    def stream(self, question: Question) -> Iterator[Event]:
+    def stream(
+        self, question: Question, cancelled: Callable[[], bool] | None = None
+    ) -> Iterator[Event]:
         yield Stage("searching")
         raise self._error
 

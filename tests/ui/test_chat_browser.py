@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
-from assistant.answer import Answer, Sentence, Verdict
+from assistant.answer import Answer, Cost, Sentence, Verdict
+from assistant.errors import ModelBusy
+from assistant.model_status import ModelStatus
 from tests.ui.payloads import PAYLOADS
 from tests.ui.serving import EXAMPLES, Served, served
 from tests.ui.standins import (
     ANSWERED,
     QUOTE_1,
     QUOTE_2,
+    QUOTED,
     BrokenAssistant,
     FullDisk,
     MemoryLog,
     ScriptedAssistant,
     citation,
 )
+from tests.ui.visiting import Visit, opened
 
 pytestmark = pytest.mark.slow
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 POISON = " ".join(PAYLOADS)
 POISONED = Answer(
     Verdict.ANSWERED,
@@ -37,53 +39,16 @@ POISONED = Answer(
 )
 
 
-@dataclass
-class Visit:
-    """A page, and what its browser asked for and complained of."""
-
-    page: Page
-    chat: Served
-    asked: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-    def ask(self, text: str) -> None:
-        self.page.locator("#cl-question textarea").fill(text)
-        self.page.keyboard.press("Enter")
-
-    def strangers(self) -> list[str]:
-        return [url for url in self.asked if not url.startswith((self.chat.url, "data:", "blob:"))]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    assert CHROMIUM, "the browser tests need Chromium: apt-get install chromium"
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
 @pytest.fixture(scope="module")
 def chat() -> Iterator[Served]:
-    assistant = ScriptedAssistant(pause=0.15, answers={"poison": POISONED})
+    busy = replace(QUOTED, explanation=f"{ModelBusy(7)} Until then it is quoted.")
+    dear = replace(ANSWERED, cost=Cost(1512, 83, 4.94, 412.6))
+    answers = {"poison": POISONED, "busy": busy, "dear": dear}
+    assistant = ScriptedAssistant(pause=0.15, answers=answers)
+    note = "The GPU stays unused, because its memory holds no layer: set `gpu_layers` to 0."
+    assistant.status = ModelStatus("Qwen2.5-7B-Instruct-Q4_K_M", "ready", (note,), waiting=3)
     with served(assistant, MemoryLog()) as running:
         yield running
-
-
-def opened(browser: Browser, chat: Served, width: int = 1280, height: int = 800) -> Visit:
-    page = browser.new_context(viewport={"width": width, "height": height}).new_page()
-    visit = Visit(page, chat)
-
-    def note(request: Request) -> None:
-        visit.asked.append(request.url)
-
-    page.on("request", note)
-    page.on("console", lambda m: visit.complaints.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda error: visit.complaints.append(str(error)))
-    page.goto(chat.link())
-    page.wait_for_selector("#cl-question textarea", timeout=60_000)
-    page.wait_for_selector(".welcome", timeout=60_000)
-    return visit
 
 
 @pytest.fixture
@@ -250,7 +215,8 @@ CONTRAST = """() => {
     const c = rgba(getComputedStyle(n).backgroundColor); if (c[3] > 250) return c; }
     return rgba(getComputedStyle(document.body).backgroundColor); };
   const poor = [];
-  for (const n of document.querySelectorAll('#cl-top *, #cl-talk *, #cl-viewer *, #cl-ask')) {
+  const read = '#cl-top *, #cl-notes *, #cl-talk *, #cl-viewer *, #cl-model *, #cl-ask';
+  for (const n of document.querySelectorAll(read)) {
     const own = [...n.childNodes].some((k) => k.nodeType === 3 && k.data.trim());
     const style = getComputedStyle(n);
     if (!own || !n.checkVisibility() || n.disabled || parseFloat(style.fontSize) === 0) continue;
@@ -268,10 +234,11 @@ def test_it_is_legible_and_fits(browser: Browser, chat: Served, width: int, sche
     visit = opened(browser, chat, width)
     page = visit.page
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    for question in ("How long?", "What does the canteen cost?"):
+    for question in ("busy?", "dear?", "How long?", "What does the canteen cost?"):
         visit.ask(question)
         expect(page.locator("#cl-live .question")).to_have_text(question)
         expect(page.locator("#cl-live .verdict")).to_be_visible()
+        page.evaluate("document.querySelectorAll('.how').forEach((n) => { n.open = true; })")
         assert page.evaluate(CONTRAST) == []
         wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert wide <= 0, "the page scrolls sideways"
@@ -294,3 +261,79 @@ def test_a_day_can_be_set_and_cleared_by_keyboard(visit: Visit) -> None:
         expect(page.locator("#cl-question textarea")).to_be_enabled()
         assert visit.chat.assistant.asked[-1].as_of == asked
     assert visit.complaints == []
+
+
+def test_the_line_is_shown_and_said_once_for_each_change(browser: Browser) -> None:
+    with served(ScriptedAssistant(pause=0.9, line=(2, 2, 1)), MemoryLog()) as slow:
+        visit = opened(browser, slow)
+        page = visit.page
+        page.evaluate(
+            "window.said = []; new MutationObserver(() => window.said.push("
+            "document.querySelector('#cl-told').textContent)).observe("
+            "document.querySelector('#cl-told'), {childList: true})"
+        )
+        expect(page.locator("#cl-told")).to_have_attribute("aria-live", "polite")
+        visit.ask("How long?")
+        now = page.locator("#cl-live .stages .now")
+        expect(now).to_have_text("Waiting for the model: 2 questions are ahead of yours")
+        expect(page.locator("#cl-live")).to_have_attribute("aria-busy", "true")
+        expect(now).to_have_text("It is your turn: writing")
+        expect(page.locator("#cl-live .verdict")).to_be_visible()
+        assert page.evaluate("window.said") == [
+            "Waiting for the model: 2 questions are ahead of yours",
+            "Waiting for the model: 1 question is ahead of yours",
+            "It is your turn: writing",
+            "",
+        ]
+        assert visit.complaints == []
+        page.context.close()
+
+
+def test_the_model_that_answers_is_named_and_a_swap_is_seen(browser: Browser) -> None:
+    assistant = ScriptedAssistant(pause=0.5)
+    note = "The GPU stays unused, because its memory holds no layer of this model."
+    assistant.status = ModelStatus("tiny", "loading", (note,))
+    assistant.go.clear()
+    with served(assistant, MemoryLog()) as running:
+        visit = opened(browser, running)
+        page = visit.page
+        model = page.locator("#cl-model .model")
+        expect(model).to_have_text("tiny is loading")
+        expect(page.locator("#cl-notes")).to_have_text(note)
+        visit.ask("How long?")
+        expect(page.locator("#cl-live .now")).to_have_text("Loading the language model")
+        expect(page.locator("#cl-told")).to_have_text("Loading the language model")
+        assistant.status = ModelStatus("larger", "ready", waiting=2)
+        expect(page.locator("#cl-live .now")).to_have_text("Writing")
+        expect(model).to_have_text("larger 2 in line", timeout=15_000)
+        expect(page.locator("#cl-notes .notes")).to_have_count(0)
+        assistant.go.set()
+        expect(page.locator("#cl-live .verdict")).to_be_visible()
+        expect(page.get_by_label("Your question")).to_be_focused()
+        assert visit.complaints == []
+        page.context.close()
+
+
+def test_signing_out_in_one_tab_ends_the_other(browser: Browser, chat: Served) -> None:
+    visit = opened(browser, chat)
+    other = visit.page.context.new_page()
+    other.goto(chat.url)
+    other.wait_for_selector(".welcome", timeout=60_000)
+    other.get_by_role("button", name="Sign out").click()
+    expect(other.locator("h1")).to_have_text("Please sign in")
+    visit.page.bring_to_front()
+    expect(visit.page.locator("h1")).to_have_text("Please sign in", timeout=15_000)
+    visit.page.context.close()
+
+
+def test_a_page_whose_server_has_gone_says_so_once(browser: Browser) -> None:
+    with served(ScriptedAssistant(), MemoryLog()) as running:
+        visit = opened(browser, running)
+    page = visit.page
+    expect(page.locator(".toast-body.error")).to_have_count(1, timeout=15_000)
+    calls = sum(url.endswith("/queue/join") for url in visit.asked)
+    page.wait_for_timeout(11_000)  # longer than two turns of the script's clock
+    assert sum(url.endswith("/queue/join") for url in visit.asked) == calls
+    expect(page.locator(".toast-body")).to_contain_text("Connection to the server was lost")
+    expect(page.locator(".toast-body")).to_have_count(1)
+    page.context.close()

@@ -8,19 +8,22 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from assistant.errors import ModelAltered
+from assistant.answer import Cost
+from assistant.errors import ModelAltered, ModelBusy
 from tests.ui.standins import (
     ANSWERED,
+    QUOTED,
     BrokenAssistant,
     FullDisk,
     ScriptedAssistant,
     ScriptedIngestor,
 )
-from ui import composition
+from ui import composition, terminal
 from ui.main import hoisted, run
 from ui.terminal import visible
 
@@ -73,13 +76,71 @@ def test_ask_json_has_exactly_the_promised_keys(
 ) -> None:
     assert run(["ask", "--json", "How long?"]) == 0
     (answer,) = lines(capsys.readouterr().out)
-    assert list(answer) == ["verdict", "text", "citations", "model", "record", "timings"]
+    assert list(answer) == ["verdict", "text", "citations", "model", "record", "timings", "cost"]
     assert answer["verdict"] == "ANSWERED"
     assert isinstance(answer["citations"], list)
     assert list(answer["citations"][0]) == [
         "number", "document", "source", "page", "start", "end", "quote",
     ]  # fmt: skip
     assert answer["citations"][0]["quote"] == ANSWERED.citations[0].quote
+
+
+def test_ask_json_tells_what_it_took_as_far_as_it_is_known(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    costly = replace(ANSWERED, cost=Cost(512, 83, 0.9, 41.5))
+    put(monkeypatch, ScriptedAssistant(answers={"dear": costly}))
+    assert run(["ask", "--json", "dear"]) == 0
+    assert run(["ask", "--json", "free"]) == 0
+    dear, free = lines(capsys.readouterr().out)
+    keys = ("prompt_tokens", "completion_tokens", "seconds_model", "joules", "escalated")
+    assert dear["cost"] == dict(zip(keys, (512, 83, 0.9, 41.5, False), strict=True))
+    assert free["cost"] == dict(zip(keys, (0, 0, 0.0, None, False), strict=True))
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_the_line_is_told_on_stderr_once_for_each_change(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    put(monkeypatch, ScriptedAssistant(line=(2, 2, 1)))
+    assert run(["ask", *options, "How long?"]) == 0
+    said = capsys.readouterr()
+    assert said.err.splitlines() == [
+        "cloister: Waiting for the model: 2 questions are ahead of yours.",
+        "cloister: Waiting for the model: 1 question is ahead of yours.",
+        "cloister: It is your turn: writing.",
+    ]
+    assert "ahead" not in said.out
+    if options:
+        assert [answer["verdict"] for answer in lines(said.out)] == ["ANSWERED"]
+
+
+def test_a_full_line_is_said_with_what_is_quoted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(
+        monkeypatch,
+        ScriptedAssistant(answers={"q": replace(QUOTED, explanation=f"{ModelBusy(9)}")}),
+    )
+    assert run(["ask", "q"]) == 0
+    assert "9 questions are ahead of yours" in " ".join(capsys.readouterr().out.split())
+
+
+def test_interrupting_closes_the_stream_so_that_the_model_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assistant = put(monkeypatch, ScriptedAssistant(line=(1,)))
+    said = list[str]()
+
+    def interrupt(sentence: str) -> None:
+        said.append(sentence)
+        if "ahead" in sentence:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(terminal, "complain", interrupt)
+    assert run(["ask", "How long?"]) == 130
+    assert len(said) == 2
+    assert assistant.closed.is_set()
 
 
 def test_search_json_has_exactly_the_promised_keys(
@@ -290,8 +351,6 @@ def test_what_steers_a_terminal_is_spelt_out() -> None:
 def test_escape_sequences_of_documents_are_not_obeyed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from dataclasses import replace
-
     bad = replace(ANSWERED.citations[0], title="x\x1b]0;y\x07", quote="[red]q[/red]\x1b[2J")
     put(monkeypatch, ScriptedAssistant(answers={"q": replace(ANSWERED, citations=(bad,))}))
     assert run(["ask", "q"]) == 0

@@ -34,7 +34,12 @@ ALL = dict(commands(ROOT))
 
 
 def options(command: Any) -> set[str]:
-    found = {name for parameter in command.params for name in parameter.opts if name[0] == "-"}
+    found = {
+        name
+        for parameter in command.params
+        for name in (*parameter.opts, *parameter.secondary_opts)
+        if name[0] == "-"
+    }
     return found - {"--help", "-h"}
 
 
@@ -50,7 +55,9 @@ def section(path: tuple[str, ...]) -> str:
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
 def test_every_option_is_documented_and_no_other(path: tuple[str, ...]) -> None:
     rows = [row for row in section(path).splitlines() if row.startswith("| `-")]
-    documented = {name for row in rows for name in re.findall(r"`(--?[a-z-]+)", row.split("|")[1])}
+    documented = {
+        name for row in rows for name in re.findall(r"`(--?[a-z0-9-]+)", row.split("|")[1])
+    }
     assert documented == options(ALL[path])
 
 

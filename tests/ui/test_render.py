@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.answer import Answer, Removed, Sentence, Stage, Verdict
+from assistant.answer import Answer, Cost, Removed, Sentence, Stage, Verdict
+from assistant.errors import ModelBusy
+from assistant.model_status import ModelState, ModelStatus
 from tests.ui.payloads import PAYLOADS
 from tests.ui.standins import ABSTAINED, ANSWERED, QUOTED, citation
 from ui import render
@@ -123,8 +125,23 @@ def test_progress_names_the_stage_and_the_number_of_passages() -> None:
     assert "Searched your documents" in text
     assert "Read 5 passages" in text
     assert text.endswith("Writing")
+    larger = View(1, "q", (Stage("escalating"), Stage("writing")))
+    assert "Asked the larger model" in read(render.turn(larger)).text
     one = View(1, "q", (Stage("reading", 1),))
     assert "Reading 1 passage" in read(render.turn(one)).text
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (ANSWERED, f"{ANSWERED.model}, the larger one"),
+        (replace(QUOTED, model="small"), "small, and the larger one"),
+    ],
+)
+def test_a_larger_model_is_named_as_such(answer: Answer, words: str) -> None:
+    larger = replace(answer, cost=Cost(1512, 83, 4.9, escalated=True))
+    assert words in read(render.turn(View(1, "q", answer=larger))).text
+    assert "larger" not in render.turn(View(1, "q", answer=answer))
 
 
 def test_what_the_gate_removed_is_counted_but_not_shown() -> None:
@@ -132,6 +149,80 @@ def test_what_the_gate_removed_is_counted_but_not_shown() -> None:
     text = read(render.turn(View(1, "q", answer=replace(ANSWERED, removed=removed)))).text
     assert "1 sentence of the model that the documents do not support" in text
     assert "5 euro" not in text
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"),
+    [
+        (0, "It is your turn: writing"),
+        (1, "Waiting for the model: 1 question is ahead of yours"),
+        (12, "Waiting for the model: 12 questions are ahead of yours"),
+    ],
+)
+def test_the_line_is_told_in_words(ahead: int, words: str) -> None:
+    html = render.turn(View(1, "q", (Stage("reading", 5), Stage("waiting", ahead))))
+    assert read(html).text.endswith(words)
+    assert html.count("told") == 1
+
+
+def test_only_what_a_reader_waits_for_is_told_aloud() -> None:
+    view = View(1, "q", (Stage("reading", 5), Stage("writing")))
+    assert "told" not in render.turn(view)
+    loading = render.turn(replace(view, loading=True))
+    assert read(loading).text.endswith("Loading the language model")
+    assert loading.count("told") == 1
+
+
+def test_a_full_line_is_said_before_what_is_quoted() -> None:
+    busy = f"{ModelBusy(7)} Until then the supporting sentences are quoted as they stand."
+    shown = render.turn(View(1, "q", answer=replace(QUOTED, explanation=busy)))
+    assert shown.index('class="busy"') < shown.index("blockquote")
+    assert "7 questions are ahead of yours" in read(shown).text
+    assert shown.count("quoted as they stand") == 1
+    assert 'class="busy"' not in render.turn(View(1, "q", answer=QUOTED))
+
+
+def test_the_cost_is_told_as_far_as_it_is_known() -> None:
+    def text(cost: Cost) -> str:
+        return read(render.turn(View(1, "q", answer=replace(ANSWERED, cost=cost)))).text
+
+    full = text(Cost(1512, 83, 0.94, 41.26))
+    assert "Time1.3 s, 0.9 s of it in the model" in full
+    assert "Tokens1,512 read, 83 written" in full
+    assert "Energy41 J (GPU)" in full
+    assert "0.3 J" in text(Cost(1512, 83, 0.94, 0.26))
+    assert "Energy" not in text(Cost(1512, 83, 0.94, None))
+    assert "Tokens" not in text(Cost())
+    assert "in the model" not in text(Cost())
+
+
+STATES: list[tuple[ModelState, str]] = [
+    ("idle", "tiny not loaded yet"),
+    ("loading", "tiny is loading"),
+    ("ready", "tiny 3 in line"),
+    ("failed", "tiny cannot run"),
+]
+
+
+@pytest.mark.parametrize(("state", "words"), STATES)
+def test_the_model_is_named_with_how_it_stands(state: ModelState, words: str) -> None:
+    assert read(render.model(ModelStatus("tiny", state, waiting=3))).text == words
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_a_model_may_be_named_like_anything(payload: str) -> None:
+    for html in (render.model(ModelStatus(payload, "ready")), render.notes((payload, payload))):
+        page = read(html)
+        assert page.tags <= ALLOWED
+        assert page.attributes <= {"class"}
+        assert len(html.splitlines()) == 1
+
+
+def test_notes_stand_there_only_if_there_are_any() -> None:
+    assert render.notes(()) == ""
+    shown = render.notes(("A GPU stays unused: set `gpu_layers`.",))
+    assert read(shown).text == "A GPU stays unused: set gpu_layers."
+    assert "<code>gpu_layers</code>" in shown
 
 
 @pytest.mark.parametrize(

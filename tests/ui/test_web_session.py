@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from tests.ui.serving import READER
 from ui.web_session import KEPT_SESSIONS, Sessions
 
@@ -77,8 +79,56 @@ def test_places_of_turns_long_gone_are_forgotten() -> None:
     _, session = Sessions(60, 600).open(READER)
     talk = session.conversation
     for _ in range(60):
-        number = talk.begin()
+        number = talk.begin(threading.Event())
         talk.places |= dict.fromkeys([f"{number}:a1"])  # type: ignore[arg-type]
     assert "60:a1" in talk.places
     assert "1:a1" not in talk.places
     assert len(talk.places) == 50
+
+
+def test_every_end_of_a_conversation_is_told_once_with_its_own_name() -> None:
+    clock, forgotten = Clock(), list[str]()
+    sessions = Sessions(60, 600, clock, forgotten.append)
+    names = []
+    for _ in range(4):
+        secret, session = sessions.open(READER)
+        names.append(session.conversation.name)
+    sessions.close(secret)
+    sessions.close(secret)
+    session.conversation.clear()  # whoever still holds it
+    assert forgotten[0] == names[3]
+    assert forgotten[1] not in names
+    late, _ = sessions.open(READER)
+    clock.now += 601
+    sessions.find(late)
+    sessions.sweep()
+    sessions.sweep()
+    assert sorted(forgotten[3:]) == sorted(names[:3])
+    assert len(forgotten) == len(set(forgotten)) == 6
+
+
+def test_the_session_pushed_out_is_ended() -> None:
+    forgotten = list[str]()
+    sessions = Sessions(60, 600, forget=forgotten.append)
+    _, first = sessions.open(READER)
+    name = first.conversation.name
+    for _ in range(KEPT_SESSIONS):
+        sessions.open(READER)
+    assert forgotten == [name]
+    assert first.conversation.stop.is_set()
+
+
+def test_time_ends_the_answer_that_is_being_written() -> None:
+    clock = Clock()
+    sessions = Sessions(60, 600, clock)
+    _, session = sessions.open(READER)
+    stop = threading.Event()
+    session.conversation.begin(stop)
+    sessions.sweep()
+    assert not stop.is_set()
+    clock.now += 601
+    sessions.sweep()
+    assert stop.is_set()
+    later = threading.Event()
+    session.conversation.begin(later)
+    assert later.is_set()

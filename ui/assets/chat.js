@@ -247,6 +247,23 @@
   /* ---- what Gradio's page lacks for keyboard and screen reader ---- */
 
   let wasBusy = false;
+  let told = "";
+
+  /* Waiting for the model is said aloud, once for each change: what is drawn of an unfinished answer
+     is marked as busy, so that a screen reader does not read it again and again. */
+  function tell(words) {
+    let region = byId("cl-told");
+    if (!region) {
+      region = make("p");
+      region.id = "cl-told";
+      region.setAttribute("role", "status");
+      region.setAttribute("aria-live", "polite");
+      document.body.append(region);
+    }
+    if (words === told) return;
+    told = words;
+    region.textContent = words;
+  }
 
   function label() {
     const talk = byId("cl-talk");
@@ -266,12 +283,38 @@
       node.setAttribute("aria-label", `Source ${node.textContent}: ${node.title}. Show the page`);
     }
     byId("cl-live")?.setAttribute("aria-busy", String(Boolean(document.querySelector(".stages"))));
+    byId("cl-model")?.setAttribute("aria-label", "The language model");
+    tell(document.querySelector("#cl-live .stages .told")?.textContent ?? "");
     const busy = Boolean(box?.disabled);
     if (wasBusy && !busy && !document.body.classList.contains("cl-open")) {
       box.focus({ preventScroll: true });
     }
     wasBusy = busy;
     markChosen();
+  }
+
+  /* ---- which model answers: asked for while somebody looks, until something goes wrong ---- */
+
+  const MODEL_SECONDS = 5;
+  let failing = false;
+
+  function askModel() {
+    failing = failing || document.querySelector(".toast-body.error") !== null;
+    if (!failing && document.visibilityState === "visible") byId("cl-refresh")?.click();
+  }
+
+  function watchModel() {
+    setInterval(askModel, MODEL_SECONDS * 1000);
+    const again = () => { failing = false; askModel(); };
+    window.addEventListener("focus", again);
+    document.addEventListener("visibilitychange", again);
+  }
+
+  /* Signed out in another tab, or by time: Gradio would only say that an error occurred. */
+  function watchSession() {
+    new PerformanceObserver((list) => {
+      if (list.getEntries().some((entry) => entry.responseStatus === 401)) location.assign("/");
+    }).observe({ type: "resource", buffered: true });
   }
 
   let newest = "";
@@ -305,6 +348,8 @@
   const settle = () => { waiting = false; label(); follow(); };
   const start = () => {
     applyTheme();
+    watchModel();
+    watchSession();
     new MutationObserver(() => {
       if (!waiting) { waiting = true; requestAnimationFrame(settle); }
     }).observe(document.body, { childList: true, subtree: true, attributes: true,
