@@ -14,8 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from assistant.errors import ModelBusy
 
-POLL_SECONDS = 0.02  # how often somebody who waits looks whether the answer is still wanted
-
 
 class Ticket:
     """A place in the line. `alone`: no other answer may be under way meanwhile."""

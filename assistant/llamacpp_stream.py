@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from assistant.errors import AssistantError, ConstraintUnusable, ModelFailed, PromptTooLong
-from assistant.line import POLL_SECONDS, Ticket
+from assistant.line import Ticket
 from assistant.llamacpp_process import ModelProcess
 from assistant.loaded import Loaded
 from assistant.model import Generation, StopReason
@@ -25,7 +25,9 @@ from assistant.wire import Frame
 if TYPE_CHECKING:
     from assistant.llamacpp import LlamaCpp
 
+POLL_SECONDS = 0.02  # how often somebody who is answered does
 GRACE_SECONDS = 30.0  # a process that goes on this long after it should have stopped is killed
+LOOK_SECONDS = 0.1  # how often somebody in line looks whether the answer is still wanted
 TOLD_SECONDS = 1.0  # how often somebody who waits is told the same again
 
 
@@ -192,7 +194,7 @@ class Writing:
                 self._hold = Hold(loaded, self._port.release)
             if self._ticket is None:
                 self._ticket = self._port.line.join(self._owner, alone=self._attempts > 0)
-            if not self._port.line.wait(self._ticket, POLL_SECONDS):
+            if not self._port.line.wait(self._ticket, LOOK_SECONDS):
                 return self._port.line.ahead(self._ticket)
         except BaseException:  # Ctrl-C while waiting must not block those behind
             self._ended = True

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from assistant.errors import AssistantError, ServerFailed
-from assistant.line import POLL_SECONDS, Ticket
+from assistant.line import Ticket
 from assistant.model import Caller, Generation, Sampling, StopReason
 from assistant.pieces import Pieces
 from assistant.remote_http import Arrival, Reply
@@ -25,6 +25,9 @@ _MARKS = ("<think>", "</think>")  # of a server that does not tell thoughts from
 _TOLD_EVERY = 1.0  # seconds between two reports of an unchanged place in the line
 _EARLY = "it ended the answer in the middle"
 _PAUSE = 0.2  # seconds before a lost connection is tried again, times the attempt
+
+LOOK_SECONDS = 0.1  # how often somebody in line looks whether the answer is still wanted
+POLL_SECONDS = 0.02  # how often somebody who is answered does
 
 
 class RemoteStream:
@@ -129,7 +132,7 @@ class RemoteStream:
                 self._finish(reason)
                 return True
             try:
-                self._turn = self._model.line.wait(self._ticket, POLL_SECONDS)
+                self._turn = self._model.line.wait(self._ticket, LOOK_SECONDS)
             except BaseException:  # Ctrl-C while waiting must not block those behind
                 self._leave()
                 raise

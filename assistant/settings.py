@@ -44,7 +44,8 @@ class AssistantSettings(Section):
     threads: int = Field(
         default=0,
         ge=0,
-        description="CPU threads of the language model; 0: one for each core that nothing else uses.",
+        description="CPU threads of the language model; 0: one for each core that nothing "
+        "else uses.",
     )
     gpu_layers: int = Field(
         default=-1,
