@@ -39,6 +39,11 @@ STDERR_LINE_CHARS = 500
 _CLOSED = "it was closed"
 _TROUBLE = re.compile("error|fail|assert|memory", re.IGNORECASE)
 
+# What is kept of conversations comes and goes in blocks of megabytes. glibc learns from the first
+# one to take the next from its heap, which then has holes and grows; with a fixed threshold each
+# is mapped by itself and given back whole.
+_ALLOCATING = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_ARENA_MAX": "2"}
+
 Route = Callable[[Frame | None], None]  # takes each frame of one id; None: the process is gone
 
 
@@ -258,7 +263,7 @@ class ModelProcess:
 
 def _environment() -> dict[str, str]:
     chosen = any(name in os.environ for name in threads.CHOSEN_BY_USER)
-    return dict(os.environ) if chosen else os.environ | threads.SPIN
+    return _ALLOCATING | os.environ | ({} if chosen else threads.SPIN)
 
 
 def _ending(status: int) -> str:
