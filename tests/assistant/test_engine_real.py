@@ -334,6 +334,15 @@ def test_a_long_prompt_does_not_stop_the_others(several: LlamaCpp) -> None:
     assert pieces_meanwhile[0] >= 3
 
 
+def test_an_answer_does_not_depend_on_the_number_of_threads(engine: LlamaCpp) -> None:
+    long = "The archive keeps every record that the law asks for. " * 20
+    found = {generated(engine, long, max_tokens=48).text}
+    for threads in (1, 2):
+        with LlamaCpp(default_model(), replace(OPTIONS, threads=threads)) as other:
+            found.add(generated(other, long, max_tokens=48).text)
+    assert len(found) == 1
+
+
 def test_evaluated_tokens_can_be_held_in_eight_bits() -> None:
     with LlamaCpp(default_model(), replace(OPTIONS, kv_cache="q8_0", sequences=2)) as engine:
         assert engine.info.kv_cache == "q8_0"

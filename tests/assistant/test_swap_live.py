@@ -1,4 +1,4 @@
-"""A model chosen on the shelf by one process answers in another that is running, and the log has it."""
+"""A model chosen on the shelf by one process answers in another that runs; the log has it."""
 
 from __future__ import annotations
 
