@@ -126,6 +126,12 @@ def _facts(text: str) -> tuple[Fact, ...]:
     return facts.extract(text)
 
 
+def _raised(word: str) -> bool:
+    """Whether a digit in it stands for something else than its place in a number: raised (3² is no
+    32, and the 1 of 3¹ may be a note), lowered, in a circle. It is compared to the letter."""
+    return any(character.isdigit() and not character.isdecimal() for character in word)
+
+
 def _supports(fact: Fact, text: str, given: Sequence[Fact], words: tuple[str, ...]) -> bool:
     if fact.kind is Kind.NAME:
         return names.occurs(fact.value, words)
@@ -238,6 +244,9 @@ class Gate:
     ) -> tuple[Reason | None, str]:
         """Why `support` does not support the sentence; (None, "") if it does."""
         span = support.text
+        raised = next((word for word in text.split() if _raised(word) and word not in span), "")
+        if raised:
+            return Reason.UNSUPPORTED_NUMBER, raised
         given = _facts(span)
         words = names.words(span)
         for fact in found:
