@@ -2,9 +2,9 @@
 another model in its place whenever one is chosen.
 
 The process starts with the first question (or `warm`), and again after it was lost. Which model is
-to answer is asked anew before each answer: those under way end on the model that they began with,
-the next one begins on the new one, and the old one's process ends with its last answer. Both are in
-memory at a time only where both fit.
+to answer is asked anew for each answer: those under way or in line end on the model that they were
+asked of, the next one is the new one's, and the old one's process ends with its last answer. Both
+are in memory at a time only where both fit.
 """
 
 from __future__ import annotations
@@ -217,8 +217,9 @@ class LlamaCpp:
         with self._changed:
             everywhere = [*self._retired, *([self._current] if self._current else [])]
         for loaded in everywhere:
-            if loaded.alive:
-                loaded.process().ask({"op": "forget", "conversation": conversation})
+            process = loaded.running  # what does not run has kept nothing
+            if process is not None:
+                process.ask({"op": "forget", "conversation": conversation})
 
     def close(self) -> None:
         with self._changed:

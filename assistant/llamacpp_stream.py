@@ -25,10 +25,12 @@ from assistant.wire import Frame
 if TYPE_CHECKING:
     from assistant.llamacpp import LlamaCpp
 
-POLL_SECONDS = 0.02  # how often somebody who is answered does
+LOOK_SECONDS = 0.1  # how often it is looked in the line whether the answer is still wanted
+POLL_SECONDS = 0.02  # and how often while it is written
 GRACE_SECONDS = 30.0  # a process that goes on this long after it should have stopped is killed
-LOOK_SECONDS = 0.1  # how often somebody in line looks whether the answer is still wanted
 TOLD_SECONDS = 1.0  # how often somebody who waits is told the same again
+
+_ANOTHER = "it was lost, and wrote something else when it was asked again"
 
 
 class Meter(Protocol):
@@ -306,7 +308,7 @@ class Writing:
             self._ended = True
             self._port.meter.end(self)
             self._leave()
-            raise ModelFailed("it was lost, and wrote something else when it was asked again")
+            raise ModelFailed(_ANOTHER)
         self._again = self._again[length:]
         return piece[length:]
 
@@ -337,6 +339,8 @@ class Writing:
             raise ConstraintUnusable(str(frame["unusable_form"]))
         if done is None:
             raise ModelFailed("it ended an answer without saying how")
+        if self._again and done["stop_reason"] in ("stop", "length"):
+            raise ModelFailed(_ANOTHER)  # it ended before all that had been given out came again
         if hold is not None:
             hold.loaded.served()
         self._finish(self._told(done, frame.get("joules")))

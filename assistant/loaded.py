@@ -18,7 +18,9 @@ from assistant.shelf import ModelFile
 Notice = Callable[[str, Mapping[str, str | int | bool | list[str]]], None]
 Fit = Callable[[ModelFile, EngineOptions], tuple[EngineOptions, tuple[str, ...]]]
 
-FAILURES_IN_A_ROW = 3  # then it is tried less and less often
+# Then it is tried less and less often. More than one prompt that kills it can cause, being written
+# again `EngineOptions.retries` times: those who wait behind it must not pay for it.
+FAILURES_IN_A_ROW = 5
 LONGEST_PAUSE = 60.0  # seconds
 
 
@@ -51,14 +53,15 @@ class Loaded:
         return process.info.sequences if process else max(1, self._options.sequences)
 
     @property
-    def alive(self) -> bool:
+    def running(self) -> ModelProcess | None:
+        """Its process, if there is one that runs; starts none."""
         process = self._process
-        return process is not None and process.alive
+        return process if process is not None and process.alive else None
 
     def state(self) -> tuple[str, ModelState, tuple[str, ...]]:
         """Its name, what it is doing, and what was decided otherwise than asked for."""
-        process = self._process
-        if process is not None and process.alive:
+        process = self.running
+        if process is not None:
             return process.info.name, "ready", process.info.notes
         name = self.model.name or self.model.path.stem
         if self._loading:

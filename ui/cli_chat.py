@@ -12,7 +12,6 @@ import typer
 
 from ui import terminal
 from ui.context import shared
-from ui.errors import PortTaken, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,13 +38,13 @@ def chat(
     ] = False,
 ) -> None:
     """Open the chat in the browser, through a sign-in link that works once."""
-    from ui import composition
+    from ui import composition, listening
 
     home = shared(context).home
     settings = composition.check_settings(home)
-    address = _address(settings.host)
-    _require_free(address, port)
+    address = listening.checked_address(settings.host)
     with (
+        listening.opened(address, port) as socket,
         composition.log(home) as log,
         ExitStack() as ending,  # entered before the assistant: the API ends after its model
         composition.assistant_with(home, log) as assistant,
@@ -82,23 +81,21 @@ def chat(
             served = cli_serve.api_of(home, log, assistant, (address,), port)
             ending.callback(served.stop, cli_serve.END_SECONDS)
             app, upkeep = web_api.beside(app, served), partial(served.upkeep, tidy)
-        server = _server(app, address, port)
+        server = _server(app)
         quiet = no_open or not settings.open_browser
         base = f"http://{address}:{port}"
         _announce(server, lambda: _print_link(sessions, base, settings.signin_minutes), home, quiet)
         signal.signal(signal.SIGTERM, _end)  # the server raises it again once it has stopped
         with Upkeep(upkeep, CATCH_UP_SECONDS, terminal.complain):
-            server.run()
+            server.run(sockets=[socket])
 
 
-def _server(app: ASGIApp, address: str, port: int) -> Server:
+def _server(app: ASGIApp) -> Server:
     import uvicorn
 
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            host=address,
-            port=port,
             log_level="warning",
             access_log=False,  # it would write the sign-in token into a terminal's history
             server_header=False,
@@ -111,41 +108,6 @@ def _server(app: ASGIApp, address: str, port: int) -> Server:
 def _end(*_: object) -> None:
     """End in good order, so that the log and the index are closed, when a service is stopped."""
     raise SystemExit(0)
-
-
-def _address(host: str) -> str:
-    """The address to listen on; there is no 'every address', and none that the world can reach.
-
-    Raises:
-        SettingsError: no address, or not a loopback or private one of IPv4.
-    """
-    import ipaddress
-
-    try:
-        address = ipaddress.IPv4Address("127.0.0.1" if host == "localhost" else host)
-        allowed = not address.is_unspecified and (address.is_loopback or address.is_private)
-    except ValueError:
-        allowed = False
-    if not allowed:
-        raise SettingsError(
-            f"The chat does not listen on {host}, because its pages travel unencrypted: set `host` "
-            "in the [ui] table of cloister.toml to 127.0.0.1 and reach it through an SSH tunnel, "
-            "or to a private address of a network that only trusted machines share."
-        )
-    return str(address)
-
-
-def _require_free(address: str, port: int) -> None:
-    import socket
-
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError as error:
-            raise PortTaken(
-                f"Port {port} cannot be used ({error.strerror}); choose a free one with --port."
-            ) from error
 
 
 def _print_link(sessions: Sessions, base: str, minutes: float) -> str:

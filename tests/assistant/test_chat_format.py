@@ -304,7 +304,9 @@ def test_no_template_text_does_worse_than_be_refused(text: str, thinking: bool) 
         found = choose("llama", text, VOCABULARIES["smollm2"], unknown, thinking=thinking)
     except UnusableTemplate:
         return
-    cut(found.render, VOCABULARIES["smollm2"])
+    frame = cut(found.render, VOCABULARIES["smollm2"])
+    prompt = frame.fill("Be brief.", "How long?", VOCABULARIES["smollm2"])
+    assert prompt.text.index("Be brief.") < prompt.text.index("How long?")
 
 
 # --- what is shared, and what a text can do -----------------------------------------------------

@@ -149,6 +149,20 @@ def test_what_was_given_out_is_never_followed_by_another_beginning(make: Make) -
     assert engine.line.running == 0
 
 
+def test_what_ends_sooner_the_second_time_is_a_failure_too(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCRIPTED_MARK", str(tmp_path / "mark"))
+    engine = make("brief")
+    stream = engine.generate("", "one two three four " * 20, Sampling())
+    given = [next(stream) for _ in range(4)]
+    assert given == ["one ", "two ", "three ", "four "]
+    os.kill(engine.process().pid, signal.SIGKILL)
+    with pytest.raises(ModelFailed, match="something else"):
+        list(stream)
+    assert engine.line.running == 0
+
+
 def test_all_that_were_under_way_are_written_again_one_by_one(make: Make) -> None:
     engine = make(sequences=3)
     streams = {
@@ -180,7 +194,9 @@ def test_a_process_that_never_works_is_tried_less_and_less_often(
     for _ in range(loaded.FAILURES_IN_A_ROW):
         with pytest.raises(ModelFailed, match="no room for 80 layers"):
             say(engine, "hello")
-    with pytest.raises(ModelFailed, match="again in 1 s; at last"):
+    with pytest.raises(
+        ModelFailed, match="failed 5 times in a row and is tried again in 1 s; at last"
+    ):
         say(engine, "hello")
 
 
