@@ -1,10 +1,10 @@
-"""What a sentence says beyond its facts: negated or not, how binding, in which direction, and
-which of several values belongs to what.
+"""What a sentence says of a text that it cannot be laid along, a table's row above all: negated or
+not, opposite words, and which of several values belongs to what.
 
 Pure, by rules, in English. Each check compares a sentence with the text that is to support it and
 answers whether the two may differ in meaning; where a rule is unsure it says they do, which costs a
-paraphrase and never the truth of what is shown. Not caught: a difference that shares all words,
-numbers and polarity with the evidence ("the bank pays the client", "the client pays the bank").
+paraphrase and never the truth of what is shown. Running text is compared more closely by
+`assistant.conformity`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+from assistant import guards
 from assistant.facts import Fact, Kind, entails
+from assistant.guards import Class
 from assistant.terms import is_light, keys, stem
 
 _NOT_NEGATION = re.compile(
@@ -33,15 +35,6 @@ _BREAK = re.compile(
     r"[;:]\s+|,\s+(?!unless|except|provided|other than|excluding)|\s+(?:and|but|while|whereas)\s+",
     re.IGNORECASE,
 )
-_MODALS = (
-    re.compile(
-        r"\b(?:must|shall|required|requires|mandatory|obliged|ha[sv]e? to|needs? to)\b", re.I
-    ),
-    re.compile(r"\b(?:should|recommended|ought)\b", re.I),
-    re.compile(r"\b(?:may|can|could|might|optional(?:ly)?|permitted|allowed)\b", re.I),
-)
-_BEFORE = re.compile(r"\b(?:before|prior to|preceding|until)\b", re.IGNORECASE)
-_AFTER = re.compile(r"\b(?:after|following|since|from|once)\b", re.IGNORECASE)
 _OPPOSITES = tuple(
     (frozenset(map(stem, left.split())), frozenset(map(stem, right.split())))
     for left, right in (
@@ -63,7 +56,20 @@ _OPPOSITES = tuple(
         ("credit", "debit"),
         ("enable", "disable"),
         ("pass", "fail"),
+        ("profit gain income", "loss expense"),
+        ("asset", "liability"),
+        ("buyer", "seller"),
+        ("borrower", "lender"),
+        ("higher greater larger", "lower smaller"),
+        ("highest greatest largest", "lowest smallest"),
+        ("earlier", "later"),
+        ("longer", "shorter"),
+        ("direct", "indirect"),
+        ("short-term", "long-term"),
     )
+)
+_REVERSING = frozenset(
+    {Class.NOT, Class.FORBIDDEN, Class.CANNOT, Class.FREE, Class.EXCEPT, Class.IF, Class.ONLY}
 )
 MEASURES = frozenset(
     {
@@ -87,18 +93,9 @@ def negations(text: str) -> int:
     return len(_NEGATION.findall(_NOT_NEGATION.sub(" ", text)))
 
 
-def modality_differs(sentence: str, evidence: str) -> bool:
-    """Both say how binding it is (must, should, may) and have no degree in common."""
-    said = {degree for degree, pattern in enumerate(_MODALS) if pattern.search(sentence)}
-    given = {degree for degree, pattern in enumerate(_MODALS) if pattern.search(evidence)}
-    return bool(said and given and not said & given)
-
-
-def order_differs(sentence: str, evidence: str) -> bool:
-    """One says only "before" where the other says only "after"."""
-    said = (bool(_BEFORE.search(sentence)), bool(_AFTER.search(sentence)))
-    given = (bool(_BEFORE.search(evidence)), bool(_AFTER.search(evidence)))
-    return said in ((True, False), (False, True)) and given == (said[1], said[0])
+def reverses(text: str) -> bool:
+    """Whether a line that leads a list in negates its items, or makes them conditions."""
+    return any(guard.is_ in _REVERSING for guard in guards.find(text))
 
 
 def opposed(sentence: frozenset[str], evidence: frozenset[str]) -> str:

@@ -6,8 +6,11 @@ Normal forms are exact or they stay apart: a year is 12 months and a week 7 days
 not 3 days, 30 days are not a month and 5 business days are not 5 days; `$` stays `$`. A date that
 could be read two ways (03/05/2025) equals only itself.
 
-Limits: English spellings; fractions in words are not read; a unit that stands only in the heading
-of a table is not joined to the number in its cell, so such a number supports no unit.
+The two ends of a range ("3 to 5 years") are facts with the unit, marked `ranged`: neither is the
+value itself.
+
+Limits: English spellings (a decimal comma is read); a unit that stands only in the heading of a
+table is not joined to the number in its cell, so such a number supports no unit.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from assistant import names, numerals
+from assistant import dates, names, numerals, quantities
 from assistant.terms import STOPWORDS, fold, stem
 
 
@@ -44,6 +47,7 @@ class Fact:
 
     `value` is the normal form. `bound` is "min" for "at least", "max" for "at most", else "".
     `noun` is the comparable form of the word that a plain number counts ("five members").
+    `ranged`: it is one end of a range, of which `bound` says which.
     """
 
     kind: Kind
@@ -52,95 +56,22 @@ class Fact:
     end: int
     bound: str = ""
     noun: str = ""
+    ranged: bool = False
 
 
-_MONTHS = {
-    name: number
-    for number, spellings in enumerate(
-        ("january jan", "february feb", "march mar", "april apr", "may", "june jun", "july jul",
-         "august aug", "september sep sept", "october oct", "november nov", "december dec"),
-        start=1,
-    )
-    for name in spellings.split()
-}  # fmt: skip
-_MONTH = rf"(?P<month>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\.?"
-_DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?"
-_YEAR = r"(?P<year>(?:1[89]|20|21)\d\d)"
-_HALF = {"first": "1", "second": "2", "third": "3", "fourth": "4"}
-_DATES = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        rf"\b{_YEAR}-(?P<month>0[1-9]|1[0-2])-(?P<day>[0-2]\d|3[01])\b",
-        rf"\b{_YEAR}/(?P<month>0?[1-9]|1[0-2])/(?P<day>[0-2]?\d|3[01])\b",
-        rf"\b{_DAY}(?:\s+of)?[\s-]+{_MONTH},?[\s-]+{_YEAR}\b",
-        rf"\b{_MONTH}\s+{_DAY},?\s+{_YEAR}\b",
-        r"\b(?P<a>\d{1,2})(?P<mark>[/.])(?P<b>\d{1,2})(?P=mark)(?P<year>(?:19|20)\d\d)\b",
-        rf"\b(?:Q(?P<quarter>[1-4])|(?P<half>{'|'.join(_HALF)})\s+quarter(?:\s+of)?)[\s/-]*{_YEAR}\b",
-        rf"\b{_MONTH},?\s+(?:of\s+)?{_YEAR}\b",
-        rf"\b{_DAY}(?:\s+of)?\s+{_MONTH}\b",
-        rf"\b{_MONTH}\s+{_DAY}\b(?![.,]?\d|\s*(?:%|percent))",
-    )
-)
 _TIME = re.compile(
     r"\b(?P<hour>[01]?\d|2[0-3])[:.h](?P<minute>[0-5]\d)(?:\s*(?P<half>[ap])\.?m\b\.?)?"
     r"|\b(?P<hour2>1[0-2]|0?[1-9])\s*(?P<half2>[ap])\.?m\b\.?",
     re.IGNORECASE,
 )
 
-_VALUE = (
-    rf"(?:(?P<digits>{numerals.DIGITS})"
-    rf"|(?P<words>{numerals.WORDS})(?:\s*\((?P<again>\d[\d,.]*)\))?)"
-)
-_SCALE = r"(?:[\s-]*(?P<scale>thousands?|millions?|billions?|trillion|mn|mio|mln|bn|tn|[kmb])\b)?"
-_CURRENCIES = {
-    "€": "EUR", "eur": "EUR", "euro": "EUR", "euros": "EUR", "£": "GBP", "gbp": "GBP",
-    "pound": "GBP", "pounds": "GBP", "sterling": "GBP", "$": "$", "us$": "USD", "usd": "USD",
-    "dollar": "$", "dollars": "$", "chf": "CHF", "francs": "CHF", "¥": "JPY", "jpy": "JPY",
-    "yen": "JPY", "sek": "SEK", "nok": "NOK", "dkk": "DKK", "pln": "PLN", "czk": "CZK",
-    "huf": "HUF", "aed": "AED", "cad": "CAD", "aud": "AUD", "inr": "INR", "cny": "CNY",
-    "sgd": "SGD", "hkd": "HKD", "cent": "ct", "cents": "ct",
-}  # fmt: skip
-_CURRENCY = "|".join(sorted(map(re.escape, _CURRENCIES), key=len, reverse=True))
-_AMOUNTS = (
-    re.compile(rf"(?<![\w$])(?P<cur>{_CURRENCY})(?![a-z])\s*{_VALUE}{_SCALE}", re.IGNORECASE),
-    re.compile(rf"(?<![\w.,]){_VALUE}{_SCALE}[\s-]*(?P<cur>{_CURRENCY})(?!\w)", re.IGNORECASE),
-)
-
-_DURATIONS = {
-    "second": ("second", 1), "seconds": ("second", 1), "minute": ("minute", 1),
-    "minutes": ("minute", 1), "mins": ("minute", 1), "hour": ("minute", 60),
-    "hours": ("minute", 60), "hrs": ("minute", 60), "day": ("day", 1), "days": ("day", 1),
-    "week": ("day", 7), "weeks": ("day", 7), "fortnight": ("day", 14), "night": ("night", 1),
-    "nights": ("night", 1), "month": ("month", 1), "months": ("month", 1),
-    "quarter": ("month", 3), "quarters": ("month", 3), "year": ("month", 12),
-    "years": ("month", 12), "yr": ("month", 12), "yrs": ("month", 12),
-    "decade": ("month", 120), "decades": ("month", 120),
-}  # fmt: skip
-_DURATION_UNIT = "|".join(sorted(_DURATIONS, key=len, reverse=True))
-_QUALIFIERS = {"business": "business ", "working": "business ", "trading": "trading "}
-_PERCENT_UNIT = {
-    "%": "%", "percent": "%", "per cent": "%", "percentage points": "pp",
-    "percentage point": "pp", "bps": "bp", "bp": "bp", "basis points": "bp", "‰": "‰",
-}  # fmt: skip
-_PERCENTS = "|".join(map(re.escape, sorted(_PERCENT_UNIT, key=len, reverse=True)))
-_QUANTITY_UNIT = (
-    r"°\s?[CF]|degrees(?:\s+(?:celsius|fahrenheit))?|mg|kg|µg|mcg|g|ml|km|cm|mm|m²|m2|TB|GB|MB|kB"
-    r"|KB|bits?|bytes?|kWh|kW|MW|W|V|Hz|kHz|MHz|GHz|ppm|litres?|liters?|grams?|metres?|meters?"
-)
-_MEASURED = re.compile(
-    rf"(?<![\w.,/]){_VALUE}{_SCALE}"
-    r"(?:"
-    rf"\s*(?P<percent>{_PERCENTS})(?!\w)"
-    rf"|[\s-]*(?:(?P<qualifier>business|working|trading|calendar|consecutive)[\s-]+)?"
-    rf"(?P<duration>{_DURATION_UNIT})(?:['’]s?)?\b"
-    rf"|\s?(?P<unit>(?-i:{_QUANTITY_UNIT}))(?!\w)"
-    r")?",
-    re.IGNORECASE,
-)
-
 _LABELS = {
     "§": "section", "§§": "section", "sec": "section", "section": "section", "sections": "section",
     "clause": "clause", "clauses": "clause", "cl": "clause", "article": "article",
+    "subsection": "subsection", "subsections": "subsection", "paragraphs": "paragraph",
+    "subparagraph": "subparagraph", "rules": "rule", "regulations": "regulation",
+    "parts": "part", "chapters": "chapter", "schedules": "schedule", "principle": "principle",
+    "guideline": "guideline", "items": "item", "notes": "note", "note": "note",
     "articles": "article", "art": "article", "paragraph": "paragraph", "para": "paragraph",
     "annex": "annex", "appendix": "appendix", "schedule": "schedule", "chapter": "chapter",
     "table": "table", "figure": "figure", "fig": "figure", "part": "part", "rule": "rule",
@@ -160,7 +91,9 @@ _CODE = re.compile(
     r"|[A-Z]{1,6}\d[A-Z0-9]*|[vV]\d+(?:\.\d+)*|\d{2,4}/\d{1,6}|\d+(?:\.\d+){2,}(?!,\d)"
     r"|\d+(?:\.\d+)*(?:\([a-z0-9]{1,4}\))+)(?![\w-]*\w)"
 )
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\bhttps?://\S+[\w/]")
+_EMAIL = re.compile(
+    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\bhttps?://\S+[\w/]|\bwww\.[\w-]+(?:\.[\w-]+)+(?:/\S*[\w/])?"
+)
 
 _PERIODS = {"hour": "hour", "day": "day", "week": "week", "month": "month", "quarter": "quarter",
             "year": "year", "annum": "year"}  # fmt: skip
@@ -174,7 +107,9 @@ _ADVERBS = {
 _FREQUENCY = re.compile(
     rf"\b(?P<adverb>{'|'.join(sorted(_ADVERBS, key=len, reverse=True))})\b"
     rf"|\b(?:(?:(?P<times>once|twice|(?P<count>{numerals.WORDS}|\d+)\s+times)\s+)"
-    rf"(?:an?|per|each|every|in\s+each)|per|each|every)\s+(?:calendar\s+|financial\s+)?"
+    rf"(?:an?|per|each|every|in\s+each)|per|each|every"
+    rf"|(?:(?<=\d )|(?<=% )|(?<=million )|(?<=dollars )|(?<=euros )|(?<=percent ))an?)"
+    rf"\s+(?:calendar\s+|financial\s+)?"
     rf"(?P<period>{'|'.join(_PERIODS)})\b",
     re.IGNORECASE,
 )
@@ -197,6 +132,11 @@ _AFTER = re.compile(
     r"|(?P<min>or (?:more|longer|above|later|over)|at least|at the earliest))\b",
     re.IGNORECASE,
 )
+# Characters that are not seen, or look like another: each has one that stands for it.
+_LOOKALIKES = str.maketrans(
+    {**dict.fromkeys("\u200b\u200c\u200d\u200e\u200f\u2060\ufeff", " "),
+     "\u2212": "-", "\u2010": "-", "\u2011": "-", "\u00ad": "-"}
+)  # fmt: skip
 _NOUN = re.compile(r"[\s-]+([^\W\d_]{3,})")
 
 
@@ -209,21 +149,40 @@ class _Scan:
         self.facts: list[Fact] = []
 
     def take(
-        self, pattern: re.Pattern[str], read: Callable[[re.Match[str]], tuple[Kind, str] | None]
+        self, pattern: re.Pattern[str], read: Callable[[re.Match[str]], tuple[str, str] | None]
     ) -> None:
-        """Everything that `pattern` finds in what is left and `read` can make a fact of."""
+        """Everything that `pattern` finds in what is left and `read` can make a fact of: all of
+        the match, or its group "fact"."""
+        group = "fact" if "fact" in pattern.groupindex else 0
         for match in list(pattern.finditer(self.left)):
-            start, end = match.span()
-            if "\x00" in self.left[start:end]:
-                continue
-            found = read(match)
-            if found is None:
-                continue
-            kind, value = found
-            self.facts.append(
-                Fact(kind, value, start, end, self._bound(start, end), self._noun(kind, end))
-            )
-            self.left = self.left[:start] + "\x00" * (end - start) + self.left[end:]
+            found = None if "\x00" in self.left[slice(*match.span())] else read(match)
+            if found is not None:
+                start, end = match.span(group)
+                self.put(Kind(found[0]), found[1], start, end)
+
+    def put(self, kind: Kind, value: str, start: int, end: int, ranged: str = "") -> None:
+        """A fact at `[start, end)`; `ranged` is its bound if it is one end of a range."""
+        bound = ranged or self._bound(start, end)
+        noun = self._noun(kind, end)
+        self.facts.append(Fact(kind, value, start, end, bound, noun, bool(ranged)))
+        self.left = self.left[:start] + "\x00" * (end - start) + self.left[end:]
+
+    def ranges(self) -> None:
+        """Both ends of every range, the words between them included in neither."""
+        for match in list(quantities.RANGE.finditer(self.left)):
+            if "\x00" not in match.group():
+                ends = quantities.span(match)
+                for (kind, value, start, end), bound in zip(ends, ("min", "max"), strict=False):
+                    self.put(Kind(kind), value, start, end, bound)
+
+    def years(self) -> None:
+        """The years that go on a list of dates: "June 30, 2019 and 2018"."""
+        for fact in list(self.facts):
+            found = dates.following(self.left, fact.end, fact.value)
+            while found is not None and fact.kind is Kind.DATE:
+                value, start, end = found
+                self.put(Kind.DATE, value, start, end)
+                found = dates.following(self.left, end, value)
 
     def _bound(self, start: int, end: int) -> str:
         before = _BEFORE.search(self.text[max(0, start - 60) : start])
@@ -241,29 +200,12 @@ class _Scan:
         return "" if word in STOPWORDS else stem(word)
 
 
-def _iso(match: re.Match[str]) -> tuple[Kind, str] | None:
-    part = match.groupdict()
-    year = part.get("year") or "-"
-    if part.get("quarter") or part.get("half"):
-        return Kind.DATE, f"{year}-Q{part.get('quarter') or _HALF[part['half'].lower()]}"
-    if part.get("a"):
-        return Kind.DATE, _two_ways(int(part["a"]), int(part["b"]), year, part["mark"])
-    named = part.get("month") or ""
-    month = int(named) if named.isdigit() else _MONTHS[named.lower()]
-    if named.lower() == "may" and named != "May" and not part.get("year"):
-        return None  # "may" the verb
-    day = part.get("day")
-    return Kind.DATE, f"{year}-{month:02d}-{int(day):02d}" if day else f"{year}-{month:02d}"
+def _date(match: re.Match[str]) -> tuple[str, str] | None:
+    value = dates.normal(match)
+    return (Kind.DATE, value) if value else None
 
 
-def _two_ways(a: int, b: int, year: str, mark: str) -> str:
-    """A numeric date: day first after dots or where only that can be; else as it stands."""
-    if b <= 12 and (mark == "." or a > 12 or a == b):
-        return f"{year}-{b:02d}-{a:02d}"
-    return f"{year}-{a:02d}-{b:02d}" if b > 12 and a <= 12 else f"{a:02d}/{b:02d}/{year}"
-
-
-def _time(match: re.Match[str]) -> tuple[Kind, str] | None:
+def _time(match: re.Match[str]) -> tuple[str, str] | None:
     hour = int(match.group("hour") or match.group("hour2"))
     minute = match.group("minute") or "00"
     half = (match.group("half") or match.group("half2") or "").lower()
@@ -274,48 +216,7 @@ def _time(match: re.Match[str]) -> tuple[Kind, str] | None:
     return Kind.TIME, f"{hour:02d}:{minute}"
 
 
-def _value(match: re.Match[str]) -> Decimal:
-    words = match.group("words")
-    value = numerals.from_words(words) if words else numerals.from_digits(match.group("digits"))
-    scale = (match.group("scale") or "").lower()
-    return numerals.scaled(value, scale.removesuffix("s") if len(scale) > 2 else scale)
-
-
-def _amount(match: re.Match[str]) -> tuple[Kind, str] | None:
-    currency = _CURRENCIES[match.group("cur").lower()]
-    return Kind.AMOUNT, f"{currency} {numerals.canonical(_value(match))}"
-
-
-def _measured(match: re.Match[str]) -> tuple[Kind, str] | None:
-    """A number with what it measures. A bare "one" or "zero", or a lone scale letter, is none."""
-    unit = match.group("duration") or match.group("percent") or match.group("unit")
-    words = (match.group("words") or "").lower()
-    if not unit and words in ("one", "zero") and not match.group("again"):
-        return None
-    value = _value(match)
-    if match.group("duration"):
-        base, factor = _DURATIONS[match.group("duration").lower()]
-        qualifier = _QUALIFIERS.get((match.group("qualifier") or "").lower(), "")
-        return Kind.DURATION, f"{numerals.canonical(value * factor)} {qualifier}{base}"
-    number = numerals.canonical(value)
-    if match.group("percent"):
-        return Kind.PERCENT, f"{number} {_PERCENT_UNIT[match.group('percent').lower()]}"
-    if match.group("unit"):
-        return Kind.QUANTITY, f"{number} {_unit(match.group('unit'))}"
-    return Kind.NUMBER, number
-
-
-def _unit(written: str) -> str:
-    plain = written.replace(" ", "")
-    if plain.startswith("degrees"):
-        return {"c": "°C", "f": "°F"}.get(plain[7:8].lower(), "°")
-    long = {"litre": "l", "liter": "l", "gram": "g", "metre": "m", "meter": "m", "byte": "B"}
-    return long.get(
-        plain.removesuffix("s"), {"KB": "kB", "m2": "m²", "mcg": "µg"}.get(plain, plain)
-    )
-
-
-def _reference(match: re.Match[str]) -> tuple[Kind, str] | None:
+def _reference(match: re.Match[str]) -> tuple[str, str] | None:
     if match.group("law"):
         law = re.sub(r"[\s.]", "", match.group("law")).upper()
         return Kind.IDENTIFIER, f"{law} {match.group('place')}"
@@ -324,7 +225,7 @@ def _reference(match: re.Match[str]) -> tuple[Kind, str] | None:
     return Kind.IDENTIFIER, f"{label} {number.lower() if number[0].isdigit() else number}"
 
 
-def _frequency(match: re.Match[str]) -> tuple[Kind, str] | None:
+def _frequency(match: re.Match[str]) -> tuple[str, str] | None:
     if match.group("adverb"):
         return Kind.FREQUENCY, _ADVERBS[match.group("adverb").lower()]
     times = (match.group("times") or "once").lower()
@@ -335,21 +236,44 @@ def _frequency(match: re.Match[str]) -> tuple[Kind, str] | None:
     return Kind.FREQUENCY, f"{count}/{_PERIODS[match.group('period').lower()]}"
 
 
+def _measured(match: re.Match[str]) -> tuple[str, str] | None:
+    if quantities.bare(match):
+        return None
+    return quantities.measure(match, quantities.value(match))
+
+
 def extract(text: str) -> tuple[Fact, ...]:
     """The facts of `text` in order of their place; they do not overlap."""
-    scan = _Scan(text)
+    scan = _Scan(text.translate(_LOOKALIKES))
     scan.take(_EMAIL, lambda match: (Kind.EMAIL, match.group().lower()))
-    for pattern in _DATES:
-        scan.take(pattern, _iso)
+    for pattern in dates.patterns(text):
+        scan.take(pattern, _date)
+    scan.years()
     scan.take(_REFERENCE, _reference)
-    scan.take(_CODE, lambda match: (Kind.IDENTIFIER, match.group().upper()))
+    digits = any(character.isdigit() for character in text)
+    if digits:
+        scan.take(_CODE, lambda match: (Kind.IDENTIFIER, match.group().upper()))
     scan.take(_FREQUENCY, _frequency)
-    for pattern in _AMOUNTS:
-        scan.take(pattern, _amount)
-    scan.take(_TIME, _time)
-    scan.take(_MEASURED, _measured)
+    if digits:
+        scan.take(quantities.BRACKETED, quantities.bracketed)
+    scan.ranges()
+    scan.take(quantities.FRACTION, quantities.fraction)
+    for pattern in quantities.AMOUNTS:
+        scan.take(pattern, lambda match: (Kind.AMOUNT, quantities.amount(match)))
+    if digits:
+        scan.take(_TIME, _time)
+        scan.take(
+            quantities.RATIO, lambda m: (Kind.NUMBER, f"{m.group('left')}:{m.group('right')}")
+        )
+    scan.take(quantities.A_UNIT, lambda match: quantities.measure(match, Decimal(1)))
+    scan.take(quantities.MEASURED, _measured)
     found = [*scan.facts, *_names(scan.left)]
     return tuple(sorted(found, key=lambda fact: fact.start))
+
+
+def opens(fact: Fact) -> bool:
+    """Whether it is a name only because a sentence starts with it, perhaps an ordinary word."""
+    return fact.kind is Kind.NAME and fact.noun == "initial"
 
 
 def _names(left: str) -> Iterator[Fact]:

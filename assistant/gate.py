@@ -1,68 +1,38 @@
 """The gate: a sentence of the model is shown only if a span of a retrieved page supports it.
 
-Pure. The span is one unit of a page or two adjacent ones. Every number, date, time, amount,
-percentage, duration, name, identifier and address in the sentence must be in that span in its
-normal form (`assistant.facts`); the rest of its telling words must be there too, save a small
-share; negation, obligation, direction and what a value belongs to must agree (`assistant.clauses`).
-Anything else removes the sentence with a reason code.
+Pure. The span is one unit of a page, two adjacent ones, or a list item with the line that leads its
+list in. Every number, date, time, amount, percentage, duration, name, identifier and address in the
+sentence must be in that span in its normal form (`assistant.facts`); the rest of its telling words
+must be there too, save a small share. Then the sentence is laid along the span
+(`assistant.alignment`), and nothing may stand in another's place: `assistant.conformity` compares
+negation, obligation, bounds, quantifiers, conditions and roles.
 
-What it does not do: it knows no meaning. A sentence built from the span's own words and facts in an
-untrue order can pass; a true paraphrase in other words is removed. `docs/answers.md` lists both.
+What it does not do: it knows no meaning. A true paraphrase in other words is removed, and some
+false sentences can pass; `docs/gate.md` lists both.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from assistant import clauses, facts, names
-from assistant.asked import Asked
-from assistant.evidence import Candidate, Evidence, Ranking, answering
+from assistant import alignment, cells, clauses, conformity, facts, names
+from assistant.alignment import profile
+from assistant.asked import Asked, read
+from assistant.evidence import Candidate, Evidence, Ranking, answering, term_weights
 from assistant.facts import Fact, Kind
+from assistant.reasons import Reason as Reason
 from assistant.sentences import one_line
-from assistant.terms import ACTIONS, Weights, is_light, terms
+from assistant.spans import Entry, Span, Spans, bare
+from assistant.spans import Support as Support
+from assistant.terms import ACTIONS, Weights, is_light, keys, stem, terms
 
 SUPPORTED_SHARE = 0.75  # of the weight of a sentence's words that its span must hold
 _SOME_SHARE = 0.35  # under this there is nothing that the sentence could rest on
 _NEARLY = 0.85  # of the best evidence's score and coverage: less is about something else
+_MOST_SPANS = 24  # that a sentence is compared with
 _TOP = 3  # the sentence must rest on one of this many best pieces of evidence to count as an answer
-
-
-class Reason(StrEnum):
-    """Why a sentence of the model was not shown."""
-
-    UNSUPPORTED_NUMBER = "UNSUPPORTED_NUMBER"
-    UNSUPPORTED_DATE = "UNSUPPORTED_DATE"
-    UNSUPPORTED_NAME = "UNSUPPORTED_NAME"
-    UNSUPPORTED_REFERENCE = "UNSUPPORTED_REFERENCE"  # an identifier, clause or address
-    UNSUPPORTED_TERM = "UNSUPPORTED_TERM"  # words that the span does not hold
-    NO_EVIDENCE = "NO_EVIDENCE"  # no span is about this at all
-    NEGATION = "NEGATION"  # negated where the span is not, or the other way round
-    OBLIGATION = "OBLIGATION"  # "must" for "may"
-    COMPARISON = "COMPARISON"  # "at least" for "at most", "before" for "after"
-    CONTRADICTION = "CONTRADICTION"  # the span has the opposite word
-    MISATTRIBUTED = "MISATTRIBUTED"  # the span gives the value for something else
-    META = "META"  # about itself, the passages or the task
-    ECHO = "ECHO"  # repeats the question
-    FRAGMENT = "FRAGMENT"  # no sentence
-    DUPLICATE = "DUPLICATE"  # said already
-    UNRESPONSIVE = "UNRESPONSIVE"  # supported, but no answer to this question
-    SURPLUS = "SURPLUS"  # more than an answer may hold
-
-
-@dataclass(frozen=True, slots=True)
-class Support:
-    """The span that a sentence rests on: one candidate or two adjacent ones of a page."""
-
-    units: tuple[Candidate, ...]
-
-    @property
-    def text(self) -> str:
-        """The units on one line, one space apart, a row's cells marked off."""
-        return " ".join(candidate.unit.plain for candidate in self.units)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +47,8 @@ class Judged:
 
 
 _MARKS = re.compile(
-    r"!?\[([^\]\n]*)\]\([^)\s]*\)"  # a link or picture: its text stays
+    r"!\[[^\]\n]*\]\([^)\n]*\)"  # a picture
+    r"|\[([^\]\n]*)\]\([^)\n]*\)"  # a link: its text stays
     r"|\s*\[\^?\d+(?:\s*[,;–-]\s*\d+)*\]|\s*【[^】]*】"  # "[3]", "[1, 2]"
     r"|\s*[(\[]\s*(?:see\s+)?(?:passages?|sources?|documents?)\s*\d[^)\]]*[)\]]"
     r"|</?\s*(?:passage|source|s|b|i|em|strong|br)\b[^>]*>|\*\*|__|`+",
@@ -103,6 +74,10 @@ _META = re.compile(
     r"|feel free|hope this helps|in summary|please (?:note|let|provide))\b",
     re.IGNORECASE,
 )
+_MISSING = frozenset(
+    {Reason.UNSUPPORTED_NUMBER, Reason.UNSUPPORTED_DATE, Reason.UNSUPPORTED_NAME,
+     Reason.UNSUPPORTED_REFERENCE, Reason.UNSUPPORTED_TERM}
+)  # fmt: skip
 _REASONS = {
     Kind.DATE: Reason.UNSUPPORTED_DATE,
     Kind.TIME: Reason.UNSUPPORTED_DATE,
@@ -121,21 +96,10 @@ def clean(sentence: str) -> str:
     return stripped[:1].upper() + stripped[1:]
 
 
-@lru_cache(maxsize=4096)
-def _facts(text: str) -> tuple[Fact, ...]:
-    return facts.extract(text)
-
-
 def _raised(word: str) -> bool:
     """Whether a digit in it stands for something else than its place in a number: raised (3² is no
     32, and the 1 of 3¹ may be a note), lowered, in a circle. It is compared to the letter."""
     return any(character.isdigit() and not character.isdecimal() for character in word)
-
-
-def _supports(fact: Fact, text: str, given: Sequence[Fact], words: tuple[str, ...]) -> bool:
-    if fact.kind is Kind.NAME:
-        return names.occurs(fact.value, words)
-    return any(facts.entails(fact, other) for other in given)
 
 
 def _told(sentence: str, found: Sequence[Fact]) -> frozenset[str]:
@@ -148,15 +112,14 @@ def _told(sentence: str, found: Sequence[Fact]) -> frozenset[str]:
     )
 
 
-def _supports_of(sources: Sequence[Candidate]) -> Iterator[Support]:
-    """Every unit, and every two units that follow each other on a page."""
-    places = {(unit.document, unit.page, unit.position): unit for unit in sources}
-    for unit in sources:
-        yield Support((unit,))
-    for unit in sources:
-        following = places.get((unit.document, unit.page, unit.position + 1))
-        if following:
-            yield Support((unit, following))
+def _supported(fact: Fact, span: Span) -> bool:
+    """Whether the span gives a fact; a word that only opens the sentence may stand in it in another
+    form."""
+    if fact.kind is Kind.NAME:
+        return names.occurs(fact.value, span.words) or (
+            facts.opens(fact) and stem(fact.value) in span.keys
+        )
+    return any(facts.entails(fact, other) for other in (*span.facts, *span.named))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,25 +131,40 @@ class Gate:
     ranked: tuple[Evidence, ...]
     rankings: tuple[Ranking, ...]
     weigh: Weights
+    _spans: Spans = field(
+        default_factory=lambda: Spans(clean), init=False, repr=False, compare=False
+    )
 
     def judge(self, sentence: str, shown: Sequence[Judged] = ()) -> Judged:
         """The sentence with its support, or removed; `shown` is what this answer says already."""
         text = clean(sentence)
-        found = _facts(text)
+        found = profile(text).facts
         told = _told(text, found)
         reason = self._out_of_hand(text, found, told)
-        if reason:
+        if reason and reason is not Reason.META:
             return Judged(text, None, reason, found=found)
         if any(_same(text, other.text) for other in shown):
             return Judged(text, None, Reason.DUPLICATE, found=found)
+        if _only_facts(text, found, told):
+            told |= self.asked.keys  # "Six years." says so of what was asked
         best: tuple[Reason, str] = (Reason.NO_EVIDENCE, "")
-        for support, share in self._nearest(told):
-            reason, detail = self._check(text, found, told, support, share)
-            if reason is None:
-                return Judged(text, support, found=found)
+        refused: dict[int, float] = {}  # the share that a unit held and said otherwise
+        for number, entry, share in self._nearest(told):
+            units = entry.support.units
+            if len(units) > 1 and any(share <= refused.get(id(each), -1.0) for each in units):
+                continue  # what follows cannot mend what the unit says
+            span = self._spans.read(number)
+            whole = bare(text) in span.wholes
+            if reason and not whole:
+                continue  # it may be about itself, unless a page says just that
+            fault = self._check(text, found, told, span, share, whole)
+            if fault is None:
+                return Judged(text, span.support, found=found)
+            if len(units) == 1 and not span.lead and fault[0] not in _MISSING:
+                refused[id(units[0])] = share
             if best[0] is Reason.NO_EVIDENCE:
-                best = (reason, detail)
-        return Judged(text, None, best[0], best[1], found)
+                best = fault
+        return Judged(text, None, reason or best[0], "" if reason else best[1], found)
 
     def responds(self, judged: Judged) -> bool:
         """Whether a supported sentence answers the question: it rests on evidence that is nearly
@@ -218,81 +196,102 @@ class Gate:
         if text.endswith((":", ",")) or (len(told) < 2 and not measured):
             return Reason.FRAGMENT
         stated = {(fact.kind, fact.value) for fact in self.asked.facts}
-        if told <= self.asked.keys and all((f.kind, f.value) in stated for f in measured):
+        words = self.asked.keys | self.asked.carried_keys
+        if told <= words and all((f.kind, f.value) in stated for f in measured):
             return Reason.ECHO
         return None
 
-    def _nearest(self, told: frozenset[str]) -> list[tuple[Support, float]]:
-        """The spans that hold enough of the words `told` to be worth a look, best first."""
-        order = {id(e.candidate): n for n, e in enumerate(self.ranked)}
+    def _nearest(self, told: frozenset[str]) -> list[tuple[int, Entry, float]]:
+        """The spans that hold enough of the words `told` to be worth a look, best first, each with
+        its number and the share that it holds."""
         scored = []
-        for support in _supports_of([e.candidate for e in self.ranked]):
-            own = frozenset().union(*(unit.keys for unit in support.units))
-            context = frozenset().union(
-                *(each.context for each in support.units if each.unit.cells)
-            )
-            rows = any(each.unit.cells for each in support.units)
-            own |= (self.asked.keys & ACTIONS) if rows else frozenset()  # rows have no verbs
-            share = self.weigh.coverage(told, own | context)
+        entries = self._spans.entries([each.candidate for each in self.ranked])
+        actions = self.asked.keys & ACTIONS  # which rows have no verbs for
+        for number, entry in enumerate(entries):
+            rows = bool(actions) and any(each.unit.cells for each in entry.support.units)
+            share = self.weigh.coverage(told, entry.held | actions if rows else entry.held)
             if share >= _SOME_SHARE:
-                scored.append((-share, len(support.units), order[id(support.units[0])], support))
-        scored.sort(key=lambda entry: entry[:3])
-        return [(entry[3], -entry[0]) for entry in scored[:24]]
+                scored.append((-share, len(entry.support.units), number))
+        scored.sort()
+        return [(number, entries[number], -share) for share, _, number in scored[:_MOST_SPANS]]
 
     def _check(
-        self, text: str, found: Sequence[Fact], told: frozenset[str], support: Support, share: float
-    ) -> tuple[Reason | None, str]:
-        """Why `support` does not support the sentence; (None, "") if it does."""
-        span = support.text
-        raised = next((word for word in text.split() if _raised(word) and word not in span), "")
-        if raised:
-            return Reason.UNSUPPORTED_NUMBER, raised
-        given = _facts(span)
-        words = names.words(span)
-        for fact in found:
-            if not _supports(fact, span, given, words):
-                reason = _REASONS.get(fact.kind, Reason.UNSUPPORTED_NUMBER)
-                return reason, text[fact.start : fact.end]
-        held = frozenset().union(*(unit.keys for unit in support.units))
-        if share < SUPPORTED_SHARE:
-            missing = sorted(key for key in told - held if not is_light(key))
-            return Reason.UNSUPPORTED_TERM, ", ".join(missing[:5])
-        said = told | frozenset(term.key for term in terms(text))
-        about = clauses.relevant(span, said)
-        if clauses.negations(text) != clauses.negations(about):
-            return Reason.NEGATION, ""
-        if names.occurs(text, words):
-            return None, ""  # word for word
-        return self._meaning(text, found, said, span, about, given)
-
-    def _meaning(
         self,
         text: str,
         found: Sequence[Fact],
-        said: frozenset[str],
-        span: str,
-        about: str,
-        given: Sequence[Fact],
-    ) -> tuple[Reason | None, str]:
-        """The checks of what the sentence says about its facts; `about` is the part of the span
-        that it is about."""
+        told: frozenset[str],
+        span: Span,
+        share: float,
+        whole: bool,
+    ) -> tuple[Reason, str] | None:
+        """Why the span does not support the sentence; None if it does. `whole`: it is word for
+        word one of its units."""
+        raised = next((w for w in text.split() if _raised(w) and w not in span.text), "")
+        if raised:
+            return Reason.UNSUPPORTED_NUMBER, raised
+        if span.lead and clauses.reverses(span.lead) and not clauses.reverses(text):
+            return Reason.CONDITION, span.lead[-40:]
+        if whole:
+            return None
+        for fact in found:
+            if not _supported(fact, span):
+                reason = _REASONS.get(fact.kind, Reason.UNSUPPORTED_NUMBER)
+                return reason, text[fact.start : fact.end]
+        if share < SUPPORTED_SHARE:
+            missing = sorted(key for key in told - span.keys if not is_light(key))
+            return Reason.UNSUPPORTED_TERM, ", ".join(missing[:5])
+        said = told | frozenset(term.key for term in terms(text))
+        if span.rows:
+            return self._row_check(text, found, said, span)
+        laid = alignment.align(profile(text), profile(span.text, span.boundary))
+        return conformity.differs(laid, self.asked.keys) or self._attributed(
+            text, found, said, span
+        )
+
+    def _row_check(
+        self, text: str, found: Sequence[Fact], said: frozenset[str], span: Span
+    ) -> tuple[Reason, str] | None:
+        """The checks for cells, which make no sentence that one could be laid along."""
+        if clauses.negations(text) != clauses.negations(clauses.relevant(span.text, said)):
+            return Reason.NEGATION, ""
+        wrong = cells.other_column(text, found, span.support.units)
+        if wrong:
+            return Reason.MISATTRIBUTED, wrong
+        return self._attributed(text, found, said, span)
+
+    def _attributed(
+        self, text: str, found: Sequence[Fact], said: frozenset[str], span: Span
+    ) -> tuple[Reason, str] | None:
+        """Opposite words, and values that the span gives for something else."""
+        about = clauses.relevant(span.text, said)
         opposite = clauses.opposed(said, frozenset(term.key for term in terms(about)))
         if opposite:
             return Reason.CONTRADICTION, opposite
-        if clauses.modality_differs(text, about):
-            return Reason.OBLIGATION, ""
-        if clauses.order_differs(text, about):
-            return Reason.COMPARISON, ""
+        if names.occurs(text, span.words):
+            return None
         for fact in found:
-            pairs = [other for other in given if facts.entails(fact, other)]
-            if fact.bound and pairs and all(o.bound and o.bound != fact.bound for o in pairs):
-                return Reason.COMPARISON, text[fact.start : fact.end]
-            checked = fact.kind in clauses.MEASURES or (
-                fact.kind is Kind.NAME and Kind.NAME in self.asked.kinds and fact.noun != "initial"
-            )
-            if checked and clauses.misattributed(text, fact, found, span, given):
+            named = span.rows and fact.kind is Kind.NAME and Kind.NAME in self.asked.kinds
+            if not (fact.kind in clauses.MEASURES or (named and not facts.opens(fact))):
+                continue
+            if clauses.misattributed(text, fact, found, span.text, span.facts):
                 return Reason.MISATTRIBUTED, text[fact.start : fact.end]
-        return None, ""
+        return None
+
+
+def over(found: Sequence[Candidate]) -> Gate:
+    """A gate for text that answers no question (a summary, a field): every unit of `found` may
+    support it, none more than another, and nothing is an echo."""
+    ranked = tuple(Evidence(candidate, 0.0, 0.0, True, 0.0) for candidate in found)
+    nothing = read("")
+    return Gate(nothing, ranked, (Ranking(nothing, ranked),), term_weights(found))
+
+
+def _only_facts(text: str, found: Sequence[Fact], told: frozenset[str]) -> bool:
+    """Whether a text states names or values and nothing of them."""
+    named: frozenset[str] = frozenset().union(
+        *(keys(text[fact.start : fact.end]) for fact in found if fact.kind is Kind.NAME)
+    )
+    return bool(found) and told <= named
 
 
 def _same(left: str, right: str) -> bool:

@@ -51,14 +51,18 @@ _RULE = re.compile(r"[\s|:+=_*\-–—.]*$")  # a line that only draws: table ru
 _END = re.compile(r"[.!?…](?:[\"'”’)\]]*)(?=\s)|[.!?…](?:[\"'”’)\]]*)$")
 _SHORTENED = """e.g i.e cf vs etc no nos art arts sec secs para paras fig figs tab p pp ch
     vol ed eds dr mr mrs ms prof st jr sr inc ltd co corp dept approx ca incl excl resp ref
-    refs max min jan feb mar apr jun jul aug sep sept oct nov dec al op rev ver"""
+    refs max min jan feb mar apr jun jul aug sep sept oct nov dec al op rev ver viz ibid fn cl sch
+    subsec reg regs est assoc univ gov sen gen col lt sgt capt mt ft plc llc
+    abs nr bzw vgl ggf núm sra mme mlle"""
 _ABBREVIATIONS = frozenset(_SHORTENED.split())
+# These often end a sentence too: they do where a capitalised "The" or the like follows.
+_MAY_END = frozenset(("inc", "ltd", "co", "corp", "jr", "sr", "etc", "dept", "al", "plc", "llc"))
 _LETTERED = re.compile(
     r"\b(?:annex|appendix|schedule|part|class|type|grade|category|group|option|vitamin|team)\s+$",
     re.IGNORECASE,
 )
 _DOTTED = re.compile(r"(?:[a-z]\.)+[a-z]")
-_NUMBERED_WORDS = "no nos art arts sec secs para paras fig figs tab p pp ch vol"
+_NUMBERED_WORDS = "no nos art arts sec secs para paras fig figs tab p pp ch vol cl sch abs nr"
 _NEEDS_A_NUMBER = frozenset(_NUMBERED_WORDS.split())
 
 
@@ -138,9 +142,9 @@ def _ends_sentence(block: str, at: int, after: int) -> bool:
     last = word.group().lower().rstrip(".") if word else ""
     if last in _NEEDS_A_NUMBER:
         return not (rest[0].isdigit() or rest[0] == "(")
-    if last in _ABBREVIATIONS:
+    if last in _ABBREVIATIONS and last not in _MAY_END:
         return False
-    if _DOTTED.fullmatch(last):  # "B.V. is", "B.V. Lind"; but "B.V. The"
+    if last in _MAY_END or _DOTTED.fullmatch(last):  # "B.V. is", "B.V. Lind"; but "B.V. The"
         following = WORD.match(rest)
         return following is not None and fold(following.group()) in STOPWORDS and rest[0].isupper()
     if len(last) == 1 and last.isalpha():  # an initial, unless it is the letter of "Annex B."

@@ -14,6 +14,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
@@ -157,6 +158,7 @@ _LIGHT_KEYS = frozenset(
 )
 
 
+@lru_cache(maxsize=16_384)
 def stem(word: str) -> str:
     """The comparable form of one word: `stem("Retained") == stem("keeps")`."""
     plain = _plain_stem(fold(word))

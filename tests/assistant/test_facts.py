@@ -56,7 +56,28 @@ def values(text: str, kind: Kind) -> list[str]:
         ("at 17:00", Kind.TIME, "17:00"),
         ("at 5 pm", Kind.TIME, "17:00"),
         ("20 mg", Kind.QUANTITY, "20 mg"),
-        ("2 to 8 °C", Kind.QUANTITY, "8 °C"),
+        ("half a year", Kind.DURATION, "6 month"),
+        ("one and a half years", Kind.DURATION, "18 month"),
+        ("within a year", Kind.DURATION, "12 month"),
+        ("two thirds of them", Kind.NUMBER, "2/3"),
+        ("½ of it", Kind.NUMBER, "0.5"),
+        ("a ratio of 3:1", Kind.NUMBER, "3:1"),
+        ("3,5 Prozent", Kind.NUMBER, "3.5"),
+        ("a change of -5%", Kind.PERCENT, "-5 %"),
+        ("a change of \u22125%", Kind.PERCENT, "-5 %"),
+        ("a loss of $(1,234)", Kind.AMOUNT, "$ -1234"),
+        ("(5.2)%", Kind.PERCENT, "-5.2 %"),
+        ("EBITDA | (12) | none", Kind.NUMBER, "-12"),
+        ("A$5", Kind.AMOUNT, "AUD 5"),
+        ("five US dollars", Kind.AMOUNT, "USD 5"),
+        ("EUR 5 a month", Kind.FREQUENCY, "1/month"),
+        ("the third quarter", Kind.DATE, "--Q3"),
+        ("fiscal 2019", Kind.DATE, "FY2019"),
+        ("FY19", Kind.DATE, "FY2019"),
+        ("31 Dec 19", Kind.DATE, "2019-12-31"),
+        ("05/13/25", Kind.DATE, "2025-05-13"),
+        ("Rule \u200e4.2.1", Kind.IDENTIFIER, "rule 4.2.1"),
+        ("www.firm.example/a", Kind.EMAIL, "www.firm.example/a"),
         ("one hundred and twenty-five thousand", Kind.NUMBER, "125000"),
         ("1,250,000 records", Kind.NUMBER, "1250000"),
         ("reviewed twice a year", Kind.FREQUENCY, "2/year"),
@@ -141,9 +162,36 @@ def test_words_that_are_no_facts(text: str) -> None:
     assert [fact for fact in extract(text) if fact.kind is not Kind.NAME] == []
 
 
-def test_between_two_and_three_is_not_five() -> None:
-    assert values("between two and three years", Kind.NUMBER) == ["2"]
-    assert values("between two and three years", Kind.DURATION) == ["36 month"]
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("between two and three years", [("24 month", "min"), ("36 month", "max")]),
+        ("3 to 5 years", [("36 month", "min"), ("60 month", "max")]),
+        ("2 to 8 °C", [("2 °C", "min"), ("8 °C", "max")]),
+        ("3–5 %", [("3 %", "min"), ("5 %", "max")]),
+        ("$3 to $5 million", [("$ 3000000", "min"), ("$ 5000000", "max")]),
+    ],
+)
+def test_both_ends_of_a_range_carry_its_unit(text: str, ends: list[tuple[str, str]]) -> None:
+    assert [(fact.value, fact.bound) for fact in extract(text) if fact.ranged] == ends
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["from 3 to 5 years", "rose 3% to 5%", "2018 to 2019", "COVID-19 to 20", "10-12", "5-3 %"],
+)
+def test_what_is_no_range(text: str) -> None:
+    assert not any(fact.ranged for fact in extract(text))
+
+
+def test_a_year_that_goes_on_a_date_is_a_date() -> None:
+    assert values("at June 30, 2019 and 2018", Kind.DATE) == ["2019-06-30", "2018-06-30"]
+    assert values("in fiscal 2019, 2018 and 2017", Kind.DATE) == ["FY2019", "FY2018", "FY2017"]
+
+
+@pytest.mark.parametrize("text", ["six (6) of them", "clause (2)", "since (2019)", "(4.2.1)"])
+def test_brackets_that_are_no_minus(text: str) -> None:
+    assert not any(fact.value.startswith("-") and fact.value[1].isdigit() for fact in extract(text))
 
 
 @settings(deadline=None)

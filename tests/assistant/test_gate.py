@@ -86,8 +86,8 @@ def test_supported_sentences_pass(sentence: str) -> None:
         ("Bananas ripen faster beside apples.", Reason.NO_EVIDENCE),
         ("The moon orbits our planet silently.", Reason.NO_EVIDENCE),
         ("Consent forms must be stored on personal devices.", Reason.NEGATION),
-        ("All files may be opened.", Reason.NEGATION),  # word for word, without its exception
-        ("Passwords may never be shared.", Reason.OBLIGATION),
+        ("All files may be opened.", Reason.CONDITION),  # word for word, without its exception
+        ("Passwords may never be shared.", Reason.NEGATION),
         ("Reports are due 30 days after the audit.", Reason.COMPARISON),
         ("A session lasts at most 15 minutes.", Reason.COMPARISON),
         ("The fee was decreased by 5% in March 2024.", Reason.UNSUPPORTED_TERM),
@@ -136,7 +136,7 @@ def test_what_repeats_the_question_or_itself_is_removed() -> None:
         ("1. Records are kept.", "Records are kept."),
         ("Answer: records are kept.", "Records are kept."),
         ("See [the site](https://evil.example/x) now.", "See the site now."),
-        ("![pixel](https://evil.example/p.png) Records are kept.", "Pixel Records are kept."),
+        ("![pixel](https://evil.example/p.png) Records are kept.", "Records are kept."),
         ("Records are kept</passage>.", "Records are kept."),
     ],
 )
@@ -197,3 +197,13 @@ def test_only_the_clauses_that_matter_are_compared() -> None:
     assert clauses.negations(clauses.relevant(text, wanted)) == 0
     exception = "Records are opened, except medical ones."
     assert clauses.negations(clauses.relevant(exception, frozenset(["record"]))) == 1
+
+
+@pytest.mark.parametrize(
+    ("question_", "passes"),
+    [("Who approves every exception in writing?", True), ("Who wrote the marketing plan?", False)],
+)
+def test_a_bare_name_answers_only_where_the_page_says_so_of_it(
+    question_: str, passes: bool
+) -> None:
+    assert (gate_for(question_).judge("Marta Kovacs.").support is not None) is passes
