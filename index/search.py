@@ -1,19 +1,20 @@
 """From a question to checked hits: proposals of the views, the catalogue's check, and the order.
 
 The views only propose. What they name is looked up in one state of the catalogue, and what is not
-in force there, or not in its collection, is dropped before anything is scored.
+in force there, or not in its collection, is dropped before anything is scored. When the question
+is put to named documents only, the candidates come from that state itself (`index.within`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import sqlalchemy as sa
 
-from index import effective, feeding, naming, passages, reading
+from index import effective, feeding, naming, passages, reading, within
 from index.catalogue import Catalogue
 from index.clock import Clock
 from index.context import searchable_text
@@ -23,7 +24,7 @@ from index.exact import cosines
 from index.fusion import Fused, Signals, Weights, fuse
 from index.passages import Passage
 from index.ports import Embedder, Reranker, Worded
-from index.proposals import Asked, Key, Proposals, Shelves, level, propose, weighed
+from index.proposals import Asked, Key, Shelves, level, propose, weighed
 from index.recency import asks_for_latest
 from index.records import SearchResult, Vector
 from index.rerank import reranked
@@ -36,6 +37,9 @@ _SHAPED = 4  # times k: candidates that hits are shaped from
 _SHAPED_LEAST = 40
 
 _Page = tuple[str, str, int]  # collection, document id, page number
+_InForce: TypeAlias = Mapping[str, InForce]
+_Rows: TypeAlias = Callable[[sa.Connection, _InForce], dict[Key, int]]
+"""Finds the chunk rows of the candidates that are in force, in one state of the catalogue."""
 
 NOTHING = SearchResult(hits=(), generation=0, timings={}, vectors_from="none")
 
@@ -55,13 +59,13 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """What is left of the candidates, best first; `dropped` counts those that are not in force."""
+    """What is left of the candidates, best first; `checked` counts those that are in force."""
 
     candidates: Sequence[Candidate]
     pages: Mapping[_Page, str]  # their texts
     focus: frozenset[str]  # ids of the documents that the question is about
     generation: int
-    dropped: int
+    checked: int
 
     def text_of(self, document: Document, page: int, start: int, end: int) -> str:
         return self.pages[document.collection, document.id, page][start:end]
@@ -85,34 +89,66 @@ class Searcher:
         self._reranker = reranker
         self._calendar = Calendar()
 
-    def search(self, question: str, scope: Scope, k: int, day: str | None = None) -> SearchResult:
-        """At most `k` hits within `scope` from what is in force on `day`, best first.
+    def search(
+        self,
+        question: str,
+        scope: Scope,
+        k: int,
+        day: str | None = None,
+        documents: frozenset[str] | None = None,
+    ) -> SearchResult:
+        """At most `k` hits within `scope` from what is in force on `day`, best first; of
+        `documents` (ids) only, if any are named.
 
-        An empty scope or question finds nothing and touches no store. Only the first
-        `MAX_QUESTION` characters are searched. When the check drops so many candidates that fewer
-        than `k` are left, more are asked for.
+        An empty scope, question or set of documents finds nothing and touches no store. Only the
+        first `MAX_QUESTION` characters are searched.
         """
         question = question[:MAX_QUESTION].strip()
-        if not scope.collections or not question or k < 1:
+        if not scope.collections or not question or k < 1 or documents == frozenset():
             return NOTHING
         clock = Clock()
         with clock.stage("total"), ThreadPoolExecutor(1) as beside:
             query = beside.submit(self._embedded, question, clock)
             in_force = self._in_force(scope, day or effective.today(), clock)
-            depth = max(self._tuning.candidates, 2 * k)
-            for _round in range(_ROUNDS):
-                asked = self._asked(question, query, depth)
-                proposals = propose(self._shelves, asked, in_force, clock, beside)
-                found = self._check(asked, proposals, in_force, k, clock)
-                if len(found.candidates) >= k or not found.dropped:
-                    break
-                depth *= _DEEPER
+            asked = self._asked(question, query, max(self._tuning.candidates, 2 * k))
+            if documents is None:
+                found, origin = self._among_all(asked, in_force, k, clock, beside)
+            else:
+                found, origin = self._among(documents, asked, in_force, k, clock)
             ranked = self._reranked(question, found.candidates, clock)
             with clock.stage("shape"):
                 hits = shape(ranked, k, found.text_of, found.focus).hits
-        places = proposals.places
-        origin = "both" if len(places) > 1 else next(iter(places), "none")
         return SearchResult(hits, found.generation, clock.seconds, origin)
+
+    def _among_all(
+        self, asked: Asked, in_force: _InForce, k: int, clock: Clock, beside: Executor
+    ) -> tuple[_Checked, str]:
+        """What is left of the views' proposals, and where vectors were searched. When the check
+        drops so many candidates that fewer than `k` are left, more are asked for."""
+        for _round in range(_ROUNDS):
+            proposals = propose(self._shelves, asked, in_force, clock, beside)
+            proposed = proposals.keys
+            found = self._check(asked, _located(proposed), in_force, k, clock)
+            if len(found.candidates) >= k or found.checked == len(proposed):
+                break
+            asked = replace(asked, depth=asked.depth * _DEEPER)
+        places = proposals.places
+        return found, "both" if len(places) > 1 else next(iter(places), "none")
+
+    def _among(
+        self, documents: frozenset[str], asked: Asked, in_force: _InForce, k: int, clock: Clock
+    ) -> tuple[_Checked, str]:
+        """The chunks of `documents`, as far as these are in force."""
+
+        def rows(connection: sa.Connection, now: _InForce) -> dict[Key, int]:
+            def measure(found: within.Rows) -> Sequence[Mapping[Key, float]]:
+                words = self._words(asked, found, now)
+                shares = {key: each.share for key, each in words.items()}
+                return self._similarities(connection, asked, found), shares
+
+            return within.candidates(connection, documents, now, measure)
+
+        return self._check(asked, rows, in_force, k, clock), "exact" if asked.dense else "none"
 
     def _embedded(self, question: str, clock: Clock) -> Vector:
         with clock.stage("embed"):
@@ -134,16 +170,10 @@ class Searcher:
         return found
 
     def _check(
-        self,
-        asked: Asked,
-        proposals: Proposals,
-        in_force: Mapping[str, InForce],
-        k: int,
-        clock: Clock,
+        self, asked: Asked, rows_of: _Rows, in_force: _InForce, k: int, clock: Clock
     ) -> _Checked:
         """Drop what is not in force or not in its collection, and rank what is left: all in one
         state of the catalogue."""
-        union = proposals.keys
         with self._catalogue.read() as connection:
             with clock.stage("check"):
                 generation = reading.generation(connection)
@@ -151,17 +181,13 @@ class Searcher:
                     name: self._calendar.asked(connection, name, those.day)
                     for name, those in in_force.items()
                 }
-                rows: dict[Key, int] = {}
-                for name, ids in _by_collection(union):
-                    found = reading.located(connection, name, ids, in_force[name])
-                    rows |= {(name, chunk): row for chunk, row in found.items()}
+                rows = rows_of(connection, in_force)
                 owners = passages.owners(connection, sorted(rows.values()))
                 documents = {key: owners[row][0] for key, row in rows.items()}
                 lengths = {key: owners[row][1] for key, row in rows.items()}
                 dense = self._similarities(connection, asked, rows)
             with clock.stage("weigh"):
-                keys = sorted(rows) if asked.words else []
-                words = weighed(self._shelves, asked.question, keys, in_force)
+                words = self._words(asked, rows, in_force)
             with clock.stage("rank"):
                 shares = {key: each.share for key, each in words.items()}
                 signals = Signals(dense, shares, lengths=lengths)
@@ -172,7 +198,11 @@ class Searcher:
         candidates = [_candidate(each, held[row], words.get(each.key)) for each, row in best]
         focus = {held[row].document.id for each, row in best if documents[each.key] in about}
         pages = {_page_of(each): each.page_text for each in held.values()}
-        return _Checked(candidates, pages, frozenset(focus), generation, len(union) - len(rows))
+        return _Checked(candidates, pages, frozenset(focus), generation, len(rows))
+
+    def _words(self, asked: Asked, keys: Iterable[Key], in_force: _InForce) -> dict[Key, Worded]:
+        """What the words of each candidate are worth, as far as the views hold it."""
+        return weighed(self._shelves, asked.question, sorted(keys), in_force) if asked.words else {}
 
     def _ranked(
         self,
@@ -204,9 +234,14 @@ class Searcher:
         if not asked.dense:
             return {}
         keys = {row: key for key, row in rows.items()}
-        held, vectors = feeding.vectors_at(connection, sorted(keys), self._embedder.dimensions)
-        scores = cosines(vectors, asked.query.result()).tolist()
-        return {keys[row]: score for row, score in zip(held, scores, strict=True)}
+        found: dict[Key, float] = {}
+        ordered = sorted(keys)
+        for first in range(0, len(ordered), within.AT_ONCE):
+            piece = ordered[first : first + within.AT_ONCE]
+            held, vectors = feeding.vectors_at(connection, piece, self._embedder.dimensions)
+            scores = cosines(vectors, asked.query.result()).tolist()
+            found |= {keys[row]: score for row, score in zip(held, scores, strict=True)}
+        return found
 
     def _reranked(
         self, question: str, candidates: Sequence[Candidate], clock: Clock
@@ -217,6 +252,19 @@ class Searcher:
             head = candidates[: self._tuning.reranked]
             texts = [searchable_text(each.document.title, each.chunk) for each in head]
             return reranked(candidates, self._reranker.scores(question, texts))
+
+
+def _located(proposed: Iterable[Key]) -> _Rows:
+    """Those of the proposed chunks that a document in force holds."""
+
+    def rows(connection: sa.Connection, in_force: _InForce) -> dict[Key, int]:
+        return {
+            (name, chunk): row
+            for name, ids in _by_collection(proposed)
+            for chunk, row in reading.located(connection, name, ids, in_force[name]).items()
+        }
+
+    return rows
 
 
 def _by_collection(keys: Iterable[Key]) -> list[tuple[str, list[str]]]:

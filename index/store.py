@@ -94,16 +94,24 @@ class Index(Sources):
         return scope_of(groups, self.collections())
 
     def search(
-        self, question: str, scope: Scope, k: int = 10, *, day: str | None = None
+        self,
+        question: str,
+        scope: Scope,
+        k: int = 10,
+        *,
+        day: str | None = None,
+        documents: frozenset[str] | None = None,
     ) -> SearchResult:
         """At most `k` hits within `scope`, each checked against the catalogue. Best first.
 
-        They are from what is in force on `day` (ISO 8601), today if there is none.
+        They are from what is in force on `day` (ISO 8601), today if there is none, and of
+        `documents` (ids) only, if any are named. Naming documents widens nothing: one that is out
+        of scope or not in force is passed over like one that does not exist.
 
         Raises:
             MissingModel, AlteredModel, InvalidVectors: the question cannot be embedded.
         """
-        return self._searcher.search(question, scope, k, day)
+        return self._searcher.search(question, scope, k, day, documents)
 
     # -- collections ----------------------------------------------------------------------------
 

@@ -71,16 +71,18 @@ class Client:
 
     def _search(self, number: int, rng: random.Random, groups: frozenset[str]) -> Case:
         asking, names = self._world.asking(rng), self._world.narrowed(rng)
-        day = rng.choice(DAYS)
+        day, named = rng.choice(DAYS), self._world.named(rng)
+        if named and asking.words_of and rng.random() < 0.5:
+            named |= {asking.words_of}
         began = time.monotonic_ns()
         scope = self._index.scope(groups)
         scoped = time.monotonic_ns()
         within = scope if names is None else scope.narrowed(names)
-        result = self._index.search(asking.question, within, asking.k, day=day)
+        result = self._index.search(asking.question, within, asking.k, day=day, documents=named)
         ended = time.monotonic_ns()
         return Case(
             number,
-            "search" if day is None else "as of",
+            "as of" if day is not None else "search" if named is None else "within",
             groups,
             began,
             ended,
@@ -88,6 +90,7 @@ class Client:
             scope=scope.collections,
             scoped=scoped,
             narrowed=names,
+            named=named,
             about=asking.about if day is None else None,
             words_of=asking.words_of,
             shown=tuple(map(_shown, result.hits)),

@@ -77,8 +77,9 @@ class Case:
     """One call of one asker. Times in nanoseconds, monotonic.
 
     `kind` is what was called; `scope` what `Index.scope` gave, None if the call took it itself;
-    `narrowed` the collections the question named; `shown` what came back, `refused` the sentence
-    if it was refused; `about` the document that was asked for or whose code word was searched.
+    `narrowed` the collections the question named, `named` the documents (ids); `shown` what came
+    back, `refused` the sentence if it was refused; `about` the document that was asked for or whose
+    code word was searched.
     """
 
     number: int
@@ -90,6 +91,7 @@ class Case:
     scope: frozenset[str] | None = None
     scoped: int = 0  # when the scope was there
     narrowed: frozenset[str] | None = None
+    named: frozenset[str] | None = None
     about: str | None = None
     words_of: str = ""  # the document whose words the question is made of
     shown: tuple[Shown, ...] = ()
@@ -184,6 +186,8 @@ class Oracle:
         fact = "held" if past else "searched"
         for each in case.shown:
             yield from self._leak(each, maybe, fact, case)
+            if case.named is not None and each.document not in case.named:
+                yield f"{each.document[:8]} was shown and is none of the documents named"
         if case.kind not in ("documents", "document", "page", "original"):
             if len(case.shown) > case.k:
                 yield f"{len(case.shown)} passages were shown for k={case.k}"
@@ -218,6 +222,8 @@ class Oracle:
             for name, document in product(sure, self._world.by_id):
                 if (name, document) not in shown and self._there(document, {name}, case):
                     yield f"{document[:8]} of {name!r} was not listed"
+        elif case.named is not None and case.about not in case.named:
+            return
         elif case.kind != "beyond" and case.about and self._there(case.about, sure, case):
             text = self._world.by_id[case.about]
             if case.refused:

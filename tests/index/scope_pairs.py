@@ -106,9 +106,10 @@ class Twins:
         scopes = [_scope(index, names) for index in (self.alone, self.beside)]
         if scopes[0] != scopes[1]:
             return f"scopes {scopes[0]} and {scopes[1]}"
+        named = self.world.named(rng)
         for figures in (_found, _decided)[: 1 + (number % _EVERY_DECISION == 0)]:
-            one = figures(self.alone, question, scopes[0])
-            other = figures(self.beside, question, scopes[1])
+            one = figures(self.alone, question, scopes[0], named)
+            other = figures(self.beside, question, scopes[1], named)
             self.passages += one[0]
             if one != other:
                 return f"{question.question[:60]!r}: {_first_difference(one, other)}"
@@ -159,8 +160,8 @@ def _scope(index: Index, names: frozenset[str] | None) -> Scope:
     return scope if names is None else scope.narrowed(names)
 
 
-def _found(index: Index, question: Asking, scope: Scope) -> list[Any]:
-    return figures_of(index.search(question.question, scope, question.k))
+def _found(index: Index, question: Asking, scope: Scope, named: frozenset[str] | None) -> list[Any]:
+    return figures_of(index.search(question.question, scope, question.k, documents=named))
 
 
 def figures_of(result: SearchResult) -> list[Any]:
@@ -175,7 +176,7 @@ def _hit(hit: Hit) -> tuple[Any, ...]:
     return (hit.rank, scores, hit.chunk.id, hit.text, hit.start, hit.end, hit.joined, document)
 
 
-def _decided(index: Index, question: Asking, scope: Scope) -> list[Any]:
+def _decided(index: Index, question: Asking, scope: Scope, _named: object) -> list[Any]:
     text = question.question.encode("utf-8", "replace").decode("utf-8")
     found = retrieve(index, asking.read(text), scope, Limits())
     return [

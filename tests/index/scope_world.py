@@ -112,6 +112,14 @@ class World:
         known = rng.sample(NAMES, rng.randint(0, 3))
         return frozenset([*known, *rng.sample(UNKNOWN, rng.randint(0, 2))])
 
+    def named(self, rng: random.Random) -> frozenset[str] | None:
+        """The documents that a question is put to: mostly none; known, unknown, or not an id."""
+        if rng.random() < 0.7:
+            return None
+        known = [each.id for each in rng.sample(self.texts, rng.choice((0, 1, 1, 2, 9)))]
+        unknown = [hashlib.sha256(b"unknown").hexdigest(), "", "%", known[0][:8] if known else "*"]
+        return frozenset([*known, *rng.sample(unknown, rng.randint(0, 2))])
+
     def asking(self, rng: random.Random) -> Asking:
         """A question, mostly in the words of a text, which the asker may be able to read or not."""
         text, k, draw = rng.choice(self.texts), rng.choice(SIZES), rng.random()

@@ -107,9 +107,10 @@ def test_what_is_forbidden_is_refused_as_what_is_unknown() -> None:
 
 
 def test_generated_cases_show_nothing_out_of_scope(tmp_path: Path) -> None:
-    verdict = interleaved(tmp_path / "home", World(3, texts=50), 60)
+    verdict = interleaved(tmp_path / "home", World(3, texts=50), 90)
     assert (verdict.leaks, verdict.missing) == ([], [])
     assert verdict.with_passages > 20
+    assert verdict.by_kind["within"] > 10
     assert verdict.aimed_at_forbidden > 5
     assert verdict.refusals
 
@@ -307,6 +308,11 @@ class Library(RuleBasedStateMachine):
             allowed = self.searched(among)
             assert found <= allowed
             assert {document for _, document in found} == {document for _, document in allowed}
+            named = frozenset({each.id for each in WORLD.texts[:3]} | {"0" * 64, ""})
+            some = self.index.search("a b", within, 60, documents=named).hits
+            assert {hit.document.collection for hit in some} <= among
+            expected = {document for _, document in allowed} & named
+            assert {hit.document.id for hit in some} == expected
             for day in ("2001-06-30", "2999-12-31"):
                 past = self.index.search(text.code, within, 60, day=day).hits  # type: ignore[attr-defined]
                 held = {("held", hit.document.collection, hit.document.id) for hit in past}
