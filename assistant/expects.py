@@ -32,7 +32,7 @@ _RULES: tuple[tuple[re.Pattern[str], frozenset[Kind]], ...] = tuple(
         ),
         (
             rf"\bwhen\b(?= (?:is|was|are|were|did|does|do|will|may|must|should|can) )"
-            rf"|{_WHICH}(?:date|day|year|month)\b",
+            rf"|{_WHICH}(?:date|day|month)\b|\b(?:what|which){_BE} (?:\w+ )?years?\b",
             (Kind.DATE, Kind.DURATION, Kind.TIME),
         ),
         (r"\b(?:percentage|percent|per cent|proportion|fraction|share) of\b", (Kind.PERCENT,)),

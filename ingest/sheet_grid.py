@@ -20,9 +20,11 @@ _MAX_HEADING = 120  # characters of a line above a table that is its title
 _MAX_LABEL = 200  # characters of a cell in a head
 
 
+# Sign, bracket and currency in any order before the digits: "-5", "$ (2,085)", "(€ 5)", "€ -5".
 _NUMBER = re.compile(
-    r"[-+(]?\s?[$€£¥]?\s?[-+]?[0-9][0-9.,'’\u00a0\u202f ]*(?:[eE][-+]?[0-9]+)?\s?[%)€£¥$]{0,2}"
-    r"|[0-9]{1,4}[-./][0-9]{1,2}[-./][0-9]{1,4}(?:[T ][0-9:.Z+-]+)?|-|–|—|n/?a|true|false",
+    r"[-+−($€£¥\s]{0,12}[0-9][0-9.,'’\s]*(?:[eE][-+]?[0-9]+)?[\s%)€£¥$]{0,6}"
+    r"|[0-9]{1,4}[-./][0-9]{1,2}[-./][0-9]{1,4}(?:[T ][0-9:.Z+-]+)?"
+    r"|[$€£¥]?\s*[-–—]{1,3}\s*%?|n/?a|true|false",
     re.IGNORECASE,
 )
 

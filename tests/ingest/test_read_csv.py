@@ -66,6 +66,37 @@ def test_numbers_alone_have_no_head_and_lines_above_a_table_are_no_rows() -> Non
     ]
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("$(2,085)", "$(1,990)"),
+        ("$  1,452.4", "$   998.0"),
+        ("€ -5", "-€ 5"),
+        ("($ 12)", "( 12 )"),
+        ("(1.2%)", "- 0.4 %"),
+        ("− 3", "£ +3"),
+        ("2\u00a0085,00 €", "1\u202f990 $"),
+        ("$ —", "--"),
+    ],
+)
+def test_amounts_with_signs_brackets_and_blanks_are_no_part_of_a_head(one: str, other: str) -> None:
+    """The first row of figures stands under a shorter row of words, so that it would be taken for
+    the second row of a head if its amounts were taken for words."""
+    rows = [("", "Group", "Parent"), ("Deferred taxes", one, other), ("Other", "7", "8")]
+    found = read("\n".join("\t".join(row) for row in rows) + "\n")
+    assert found[0] == (Kind.HEADER_ROW, "| Group | Parent")
+    assert [text.split(" | ")[0] for kind, text in found if kind is Kind.ROW] == [
+        "Deferred taxes",
+        "Other",
+    ]
+
+
+@pytest.mark.parametrize("label", ["Q1 2019", "$ in thousands", "% of sales", "(restated)", "H2"])
+def test_words_beside_signs_and_digits_stay_labels(label: str) -> None:
+    found = read(f"Region\t{label}\nNorth\t1\nSouth\t2\n")
+    assert found[0] == (Kind.HEADER_ROW, f"Region | {label}")
+
+
 def test_empty_cells_keep_their_place() -> None:
     assert read("a,b,c\n,,3\n1,,\n,,\n4,5,6\n")[1:] == [
         (Kind.ROW, "|  | 3"), (Kind.ROW, "1"), (Kind.ROW, "4 | 5 | 6"),
