@@ -31,10 +31,15 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """An earlier question of this conversation and what was answered. Context, never evidence."""
+    """An earlier question of this conversation and what was answered. Context, never evidence.
+
+    `documents` are the ids of the documents that the answer cited: once the asker may not read one
+    of them any more, the turn is left out of the context.
+    """
 
     question: str
     answer: str
+    documents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ class Question:
     collections: frozenset[str] | None = None  # narrow the scope; None: all that the asker may read
     as_of: str | None = None  # the day it is about, ISO 8601; None: the day on which it is asked
     conversation: str = ""
+    documents: frozenset[str] | None = None  # ask these documents (ids) only; None: all in scope
 
     def __post_init__(self) -> None:
         """Raises ValueError for what is no day: days are compared as text from here on."""
@@ -148,6 +154,37 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a conflict: what it states, whose citation shows it, and since when."""
+
+    value: str  # as it is written: "six years"
+    citation: int
+    source: str
+    since: str = ""  # ISO 8601 day from which the document is in force, "" if unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Documents, or versions of one, that state different things on what was asked. `kind` is
+    "documents" or "versions"; `sentence` tells a reader in one sentence."""
+
+    kind: str
+    sides: tuple[Side, ...]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Another way to ask that suits the question better. `task` is "sweep": put it to every
+    document, `documents` of them, in place of the nearest passages."""
+
+    task: str
+    question: str
+    documents: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     verdict: Verdict
     text: str  # what a person reads, with [n] marks drawn by us
@@ -162,6 +199,9 @@ class Answer:
     explanation: str = ""  # why this verdict, in a sentence or two
     as_of: str = ""  # the day that the question asked about, empty if it named none
     cost: Cost = Cost()
+    understood: str = ""  # the question as it was searched for, if it leant on earlier ones
+    conflicts: tuple[Conflict, ...] = ()
+    offer: Offer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,41 +8,42 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from assistant import asked as asking
-from assistant import citations, drafting, quotes, retrieval
-from assistant.answer import (
-    Answer,
-    Citation,
-    Cost,
-    Event,
-    Question,
-    Released,
-    Removed,
-    Sentence,
-    Stage,
-    Verdict,
+from assistant import (
+    citations,
+    counting,
+    declining,
+    direct,
+    drafting,
+    quotes,
+    retrieval,
+    understanding,
 )
-from assistant.citations import Numbering
+from assistant.answer import Answer, Cost, Event, Question, Stage, Verdict
+from assistant.direct import Direct
 from assistant.drafting import Draft, Order
 from assistant.errors import AssistantError, ModelBusy, ModelFailed, PromptTooLong
 from assistant.escalation import Escalation, Reason, explained, reason_to_escalate
-from assistant.gate import Judged
+from assistant.evidence import Evidence
 from assistant.model import Caller, Model, Sampling
+from assistant.opinion import Entailment
 from assistant.ports import Library
-from assistant.quotes import Quote, Span
+from assistant.prompts import PromptSet, default
+from assistant.quotes import Span
 from assistant.recording import QuestionRecord
-from assistant.retrieval import Found, passage
-from index.document import Document, Scope
-from index.effective import Standing
-from index.errors import NotFound
+from assistant.releasing import Releasing
+from assistant.retrieval import Found
+from assistant.understanding import Context
+from index.document import Scope
 
 _CANNOT_RUN = (ModelFailed, ModelBusy, PromptTooLong)  # this once; the evidence can still be quoted
-_NEAREST = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How answers are made. `budget` is tokens of the whole prompt, lengths are characters,
-    `deadline_seconds` is what a model may take from its turn in the line on."""
+    `deadline_seconds` is what a model may take from its turn in the line on. `straight`: what a
+    cell or a sentence states clearly is shown without asking a model; `prompts`
+    gives the prompt in use for a kind at the moment."""
 
     longest_question: int = 4_000
     limits: retrieval.Limits = field(default_factory=retrieval.Limits)
@@ -52,6 +53,8 @@ class Policy:
     deadline_seconds: float = 120.0
     sampling: Sampling = field(default_factory=Sampling)
     escalation: Escalation = field(default_factory=Escalation)
+    straight: bool = True
+    prompts: Callable[[str], PromptSet] = default
 
 
 class ReaderLeft(Exception):
@@ -76,8 +79,10 @@ class Answering:
         record: QuestionRecord,
         larger: Model | None = None,
         cancelled: Callable[[], bool] = lambda: False,
+        entailment: Entailment | None = None,
     ) -> None:
-        """`larger` is asked when the policy says so; `cancelled` must be quick."""
+        """`larger` is asked when the policy says so; `cancelled` must be quick; `entailment` is
+        part of the second opinion, if there is one."""
         self._library = library
         self._model = model
         self._policy = policy
@@ -85,21 +90,19 @@ class Answering:
         self._record = record
         self._larger = larger
         self._cancelled = cancelled
+        self._entailment = entailment
         self._scope = Scope(frozenset())
         self._began = time.monotonic()
         self._timings: dict[str, float] = {}
-        self._numbering = Numbering()
-        self._sentences: list[Sentence] = []
-        self._removed: list[Removed] = []
         self._drafts: list[Draft] = []  # of each model that was asked
-        self._found: Found | None = None
+        self._context: Context | None = None
 
     def events(self) -> Generator[Event, None, None]:
         """Everything that `Assistant.stream` yields, after the question was recorded.
 
         Raises ReaderLeft once `cancelled` says so, between two steps or tokens.
         """
-        refusal = self._refusal()
+        refusal = declining.refusal(self._question.text, self._policy.longest_question)
         if refusal:
             code, sentence = refusal
             event_id = self._record.refused(code, sentence).event_id
@@ -110,111 +113,137 @@ class Answering:
             return
         self._model.warm()
         yield Stage("searching")
-        asked = asking.read(self._question.text, self._question.history)
         self._scope = scope_of(self._library, self._question)
+        context = understanding.read(
+            self._question, self._library, self._scope, self._model, self._cancelled,
+            self._policy.prompts,
+        )  # fmt: skip
+        self._context = context
+        self._go_on()
         found = retrieval.retrieve(
-            self._library, asked, self._scope, self._policy.limits, self._question.as_of
+            self._library,
+            asking.of(context.understood),
+            self._scope,
+            self._policy.limits,
+            self._question.as_of,
+            self._question.documents,
         )
-        self._found = found
         self._timings |= found.timings
         yield Stage("reading", len(found.hits))
         self._go_on()
-        if not found.decision.enough:
-            yield self._finish(self._abstained(found), found)
+        release = Releasing(self._library, self._record, found)
+        straight = self._straight(found)
+        unanswered = self._offered(found)
+        if unanswered is None and straight is None:
+            unanswered = declining.too_little(
+                found, self._question.as_of, by_cells=self._policy.straight
+            )
+        if unanswered is not None:
+            yield self._finish(unanswered, found, release)
             return
+        verdict, why = yield from self._answer(found, straight, release)
+        if not release.sentences or not release.still_true():
+            gone = Answer(Verdict.FAILED, _GONE, explanation=_GONE)
+            yield self._finish(gone, found, release)
+            return
+        for conflict in release.conflicts:
+            why = f"{why} {conflict.sentence}"
+        answer = Answer(
+            verdict,
+            citations.text_of(release.sentences, quoted=verdict is Verdict.QUOTED),
+            sentences=tuple(release.sentences),
+            citations=release.citations,
+            explanation=why,
+            conflicts=tuple(release.conflicts),
+        )
+        yield self._finish(answer, found, release)
+
+    def _straight(self, found: Found) -> Direct | None:
+        """What a cell or a sentence clearly answers. A cell's labels are read against the question,
+        which says more than the general decision does; a sentence needs that one as well."""
+        if not self._policy.straight or found.asked.parts:
+            return None
+        straight = direct.find(found)
+        clear = straight is not None and (found.decision.enough or straight.source != "sentence")
+        return straight if clear else None
+
+    def _answer(
+        self, found: Found, straight: Direct | None, release: Releasing
+    ) -> Generator[Event, None, tuple[Verdict, str]]:
+        """Release what answers: straight from a cell or a sentence if that is clear, else what the
+        model writes and the gate passes, else quotations. The verdict and what to say of it."""
+        if straight is not None:
+            yield Stage("checking")
+            made = straight.quotes
+            if straight.source == "sentence":  # with what comes near it, should that be meant
+                made = quotes.build(found.rankings, found.layouts) or made
+            yield from release.quotes(made)
+            if release.sentences:
+                yield from release.contradictions()
+                return Verdict.QUOTED, _STRAIGHT[straight.source]
         yield Stage("writing")
-        why = yield from self._write(found)
+        why = yield from self._write(found, release)
         self._go_on()
         yield Stage("checking")
-        if self._sentences:
-            yield from self._complete(found)
-            verdict = Verdict.ANSWERED
+        verdict = Verdict.ANSWERED if release.sentences else Verdict.QUOTED
+        if release.sentences:
+            yield from self._complete(found, release)
         else:
-            yield from self._quote(quotes.build(found.rankings, found.layouts))
-            verdict = Verdict.QUOTED
-        if not self._sentences or not self._still_true():
-            yield self._finish(Answer(Verdict.FAILED, _GONE, explanation=_GONE), found)
-            return
-        shown = citations.text_of(self._sentences, quoted=verdict is Verdict.QUOTED)
-        yield self._finish(
-            Answer(
-                verdict,
-                shown,
-                sentences=tuple(self._sentences),
-                citations=tuple(self._numbering.citations),
-                explanation=why,
-            ),
-            found,
-        )
+            yield from release.quotes(quotes.build(found.rankings, found.layouts))
+        yield from release.contradictions()
+        return verdict, why
 
-    def _refusal(self) -> tuple[str, str] | None:
-        text, longest = self._question.text, self._policy.longest_question
-        if not text.strip():
-            return "EMPTY", "The question is empty: type what you want to know."
-        if len(text) > longest:
-            return "TOO_LONG", (
-                f"The question has {len(text):,} characters and {longest:,} are taken: ask for one "
-                "thing at a time, or raise question_max_chars in the [assistant] table of "
-                "cloister.toml."
-            )
-        return None
-
-    def _abstained(self, found: Found) -> Answer:
-        if not self._scope.collections:
-            why = "There is no collection that you may read."
-        elif not found.hits:
-            why = f"No passage was found in the documents that you may read{self._then()}."
-        else:
-            why = (
-                f"No sentence in the documents that you may read{self._then()} is near enough to "
-                "the question to answer it; the nearest passages are listed."
-            )
-        labels = {place: page.label for place, page in found.pages.items()}
-        nearest = tuple(
-            passage(hit, labels[hit.chunk.document_id, hit.chunk.page], found.standings)
-            for hit in found.hits[:_NEAREST]
-        )
-        return Answer(Verdict.ABSTAINED, _NOTHING, nearest=nearest, explanation=why)
-
-    def _then(self) -> str:
-        """What says of the documents which day they must be in force on, if the question does."""
-        day = self._question.as_of
-        return f" and that were in force on {day}" if day is not None else ""
+    def _offered(self, found: Found) -> Answer | None:
+        """What to say to a question that counts or lists documents, None to any other."""
+        question = self._question
+        if question.documents is not None or found.asked.text != question.text.strip():
+            return None  # one document is asked, or a conversation is about what was found
+        if counting.recognised(question.text) is None:
+            return None
+        return declining.offered(question.text, len(self._library.documents(self._scope)), found)
 
     def _go_on(self) -> None:
         if self._cancelled():
             raise ReaderLeft
 
-    def _write(self, found: Found) -> Generator[Event, None, str]:
+    def _write(self, found: Found, release: Releasing) -> Generator[Event, None, str]:
         """Let the model write, and the larger one if that is called for, and release what passes.
         Returns what to say about it."""
         began = time.monotonic()
         policy = self._policy
         try:
             order = self._order(found, policy.budget, policy.passages)
-            draft, error = yield from self._draft(self._model, order, _CANNOT_RUN)
+            draft, error = yield from self._draft(self._model, order, release, _CANNOT_RUN)
             self._timings["model_wait"] = draft.seconds_ready
+            self._timings["judging"] = draft.seconds_judging
             shown = len(draft.written.shown)
             reason = reason_to_escalate(policy.escalation.when, shown, error, late=draft.late)
             if error is not None:
                 why = f"{error} Until then the supporting sentences are quoted as they stand."
             else:
-                why = _ANSWERED if self._sentences else _QUOTED
-            if reason is not None and self._larger is not None:
-                return (yield from self._escalate(self._larger, found, reason, draft, why))
+                why = _ANSWERED if release.sentences else _QUOTED
+            if reason is not None:
+                return (yield from self._escalate(found, release, reason, draft, why))
             return why
         finally:
             self._timings["writing"] = time.monotonic() - began
 
     def _order(self, found: Found, budget: int, passages: int) -> Order:
         policy, question = self._policy, self._question
+        prompt = policy.prompts("answer")
         return Order(
             found, budget, passages, policy.most_sentences, policy.deadline_seconds,
-            policy.sampling, Caller(question.asker.id, question.conversation), self._cancelled,
+            replace(policy.sampling, stop=prompt.stop),
+            Caller(question.asker.id, question.conversation), self._cancelled,
+            self._library.embedder, self._entailment, prompt,
         )  # fmt: skip
 
     def _draft(
-        self, model: Model, order: Order, bearable: tuple[type[AssistantError], ...]
+        self,
+        model: Model,
+        order: Order,
+        release: Releasing,
+        bearable: tuple[type[AssistantError], ...],
     ) -> Generator[Event, None, tuple[Draft, AssistantError | None]]:
         """What one model writes, released as it passes, and the error that stopped it if that is
         one of those after which the evidence can still be quoted."""
@@ -226,19 +255,22 @@ class Answering:
                     if isinstance(step, Stage):
                         yield step
                         continue
-                    before = len(self._sentences)
-                    yield from self._release_judged(step)
-                    draft.released += len(self._sentences) - before
+                    before = len(release.sentences)
+                    yield from release.judged(step)
+                    draft.released += len(release.sentences) - before
         except bearable as error:
             return draft, error
         finally:
-            self._removed.extend(draft.written.removed)
+            release.removed.extend(draft.written.removed)
         return draft, None
 
     def _escalate(
-        self, larger: Model, found: Found, reason: Reason, small: Draft, why: str
+        self, found: Found, release: Releasing, reason: Reason, small: Draft, why: str
     ) -> Generator[Event, None, str]:
         """Ask the larger model. `why` is what to say if it does not help."""
+        larger = self._larger
+        if larger is None:
+            return why
         self._go_on()
         yield Stage("escalating")
         escalation, name = self._policy.escalation, small.info.name if small.info else ""
@@ -251,7 +283,7 @@ class Answering:
         began = time.monotonic()
         order = self._order(found, escalation.budget, escalation.passages)
         try:
-            draft, failure = yield from self._draft(larger, order, (AssistantError,))
+            draft, failure = yield from self._draft(larger, order, release, (AssistantError,))
         finally:
             self._timings["writing_larger"] = time.monotonic() - began
         if draft.released:
@@ -261,107 +293,45 @@ class Answering:
             return f"{why} The larger model did not help: {failure}"
         return f"{why} The larger model's words were not supported either."
 
-    def _release_judged(self, judged: Judged) -> Iterator[Event]:
-        if judged.support is None:
-            return
-        first, last = judged.support.units[0], judged.support.units[-1]
-        span = Span(first.document, first.page, first.unit.start, last.unit.end)
-        yield from self._release(judged.text, (span,), "model")
+    def _complete(self, found: Found, release: Releasing) -> Iterator[Event]:
+        """Quote what the model left out: of a question in several parts the parts that it did not
+        answer, and of one that wants to be told something the best evidence."""
+        missing = [each for each in quotes.choose(found.rankings) if not _told(each, release)]
+        if found.asked.parts:
+            cited = release.places()
+            missing = [
+                each
+                for each in missing
+                if (each.candidate.document, each.candidate.page) not in cited
+            ]
+        elif found.asked.kinds:
+            return  # the fact that was asked for is there, or the sentence would not be
+        yield from release.quotes(quotes.of_evidence(missing, found.layouts))
 
-    def _complete(self, found: Found) -> Iterator[Event]:
-        """Quote what the model left out of a question in several parts."""
-        if not found.asked.parts:
-            return
-        cited = {(citation.document, citation.page) for citation in self._numbering.citations}
-        ranked = tuple(
-            evidence
-            for evidence in quotes.choose(found.rankings)
-            if (evidence.candidate.document, evidence.candidate.page) not in cited
-        )
-        made = [
-            quotes.quote(e.candidate, found.layouts[e.candidate.document, e.candidate.page])
-            for e in ranked
-        ]
-        yield from self._quote(tuple(made))
-
-    def _quote(self, made: tuple[Quote, ...]) -> Iterator[Event]:
-        for quote in made:
-            yield from self._release(quote.text, quote.spans, "quote")
-
-    def _release(self, text: str, spans: tuple[Span, ...], origin: str) -> Iterator[Event]:
-        """Check the spans against the catalogue, record the sentence, show it. A sentence whose
-        document is gone by now is left out."""
-        cited: list[Citation] = []
-        new: list[Citation] = []
-        for span in spans:
-            citation, fresh = self._cite(span)
-            if citation is None:
-                self._removed.append(Removed(text, "CITATION", "the cited text is not there"))
-                return
-            cited.append(citation)
-            if fresh:
-                new.append(citation)
-        sentence = Sentence(text, tuple(citation.number for citation in cited))
-        self._record.sentence(sentence, cited, origin)
-        self._sentences.append(sentence)
-        yield Released(sentence, tuple(new))
-
-    def _cite(self, span: Span) -> tuple[Citation | None, bool]:
-        document, standing = self._in_force(span.document)
-        if document is None:
-            return None, False
-        try:
-            page = self._library.page(span.document, span.page, self._scope)
-        except NotFound:
-            return None, False
-        if span.end > len(page.text):
-            return None, False
-        citation, fresh = self._numbering.cite(span, document, page, standing)
-        return (citation, fresh) if citations.true_to(citation, page) else (None, False)
-
-    def _in_force(self, document_id: str) -> tuple[Document | None, Standing]:
-        """A document of the hits as the catalogue has it now, if it is still in force on the day
-        that the question is about; and how it stands to that day."""
-        hits = self._found.hits if self._found is not None else ()
-        day = self._found.day if self._found is not None else ""
-        held = {hit.document.collection: hit.document for hit in hits
-                if hit.document.id == document_id}  # fmt: skip
-        standings = self._library.standings(held.values(), self._scope, day)
-        for collection, document in held.items():
-            standing = standings.get((collection, document_id))
-            if standing is not None and standing.in_force:
-                return document, standing
-        return None, Standing(in_force=False)
-
-    def _still_true(self) -> bool:
-        """Whether every citation still quotes the catalogue's page, right before the release."""
-        for citation in self._numbering.citations:
-            try:
-                page = self._library.page(citation.document, citation.page, self._scope)
-            except NotFound:
-                return False
-            if not citations.true_to(citation, page):
-                return False
-        return True
-
-    def _finish(self, answer: Answer, found: Found) -> Answer:
+    def _finish(self, answer: Answer, found: Found, release: Releasing) -> Answer:
         """Record the answer; only then does it exist."""
         self._timings["total"] = time.monotonic() - self._began
         spoke = next((draft for draft in self._drafts if draft.released), None)
         named = spoke or next((draft for draft in self._drafts if draft.info), Draft())
         answer = replace(
             answer,
-            removed=tuple(self._removed),
+            removed=tuple(release.removed),
             model=named.signature,
             request=self._record.request,
             timings=dict(self._timings),
             as_of=self._question.as_of or "",
             cost=self._cost(),
+            understood=self._understood(),
         )
         event = self._record.released(
-            answer, found, named.prompt, found.asked, named.call, spoke=spoke is not None
+            answer, found, named.prompt, self._context, named.call, spoke=spoke is not None
         )
         return replace(answer, record=event.event_id)
+
+    def _understood(self) -> str:
+        """The question as it was searched for, if it is not the one that was asked."""
+        understood = self._context.understood if self._context is not None else None
+        return "" if understood is None or understood.how == "as asked" else understood.text
 
     def _cost(self) -> Cost:
         """What all models took together; joules only if they are known of each."""
@@ -376,10 +346,20 @@ class Answering:
         )
 
 
-_NOTHING = "The documents do not answer this question."
+def _told(evidence: Evidence, release: Releasing) -> bool:
+    """Whether a sentence that is shown already rests on this evidence."""
+    each = evidence.candidate
+    return release.covers(Span(each.document, each.page, each.unit.start, each.unit.end))
+
+
 _ANSWERED = "Each sentence was checked against the passage that it cites."
 _QUOTED = (
     "The language model's own words were not supported by the documents or did not answer the "
     "question, so the supporting sentences are quoted as they stand."
 )
+_STRAIGHT = {
+    "cell": "The value stands in the table as shown; no language model was asked.",
+    "label": "The rows stand in the table as shown; no language model was asked.",
+    "sentence": "The sentence states what was asked for; no language model was asked.",
+}
 _GONE = "The documents changed while the answer was made: ask again."

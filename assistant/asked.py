@@ -1,5 +1,5 @@
-"""What a question asks for: its words, the kind of fact that would answer it, its parts, and what
-it leaves to the conversation before it.
+"""What a question asks for: its words, the kind of fact that would answer it, its parts, and which
+of its words come from the conversation before it.
 
 Pure, by rules, in English. A rule that misses makes retrieval or the choice of a quotation poorer;
 it cannot make an unsupported statement pass, because the gate does not rely on it.
@@ -11,25 +11,20 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from assistant import facts
+from assistant import facts, followup
 from assistant.answer import Turn
 from assistant.expects import expected
 from assistant.facts import Fact, Kind
+from assistant.followup import Understood
 from assistant.terms import is_light, keys, terms
 
 ANALYSED = 2_000  # characters of a question that the rules look at; retrieval takes no more either
-_TURNS_BACK = 3
 _MOST_PARTS = 4
 
 _PRONOUN = re.compile(
     r"\b(?:it|its|they|them|their|theirs|he|she|him|his|her|those|these|the (?:former|latter|same"
     r"|other)|this one|that one)\b|\b(?:this|that)(?=\s*[?.!,]|\s+(?:policy|document|period|rule"
     r"|case|limit|contract|procedure|is|was|mean|apply|applies)\b)",
-    re.IGNORECASE,
-)
-_OPENING = re.compile(
-    r"\s*(?:and|or|but|also|then|what about|how about|what if|why|same for)\b(?! (?:is|are|does|do)"
-    r" (?:the|a)\b)",
     re.IGNORECASE,
 )
 _ASKING = (
@@ -52,12 +47,14 @@ _QUESTION_WORD = re.compile(r"\b(?:wh(?:at|ich|o|om|ose|en|ere|y)|how)\b", re.IG
 class Asked:
     """A question as the pipeline works with it.
 
-    `query` is what retrieval searches for: the question, with the words `carried` over from the
-    conversation when it cannot stand alone. `keys` are the comparable forms of its own content
-    words, `carried_keys` those carried over. `strong` are the keys that name something (names,
-    identifiers, numbers). `kinds`: any fact of one of them could be the answer; empty when no kind
-    is expected. `parts`: two or more when the question joins several, each a question of its own
-    that takes over what it leaves out from the part before; else empty.
+    `text` is the question made whole (`assistant.followup`); `query` is what retrieval searches
+    for: the same, and for a part of a question with what it takes over from the part before.
+    `carried` are the words that it was not asked with; `keys` are the comparable forms of its own
+    content words, `carried_keys` those of the others. `strong` are the keys that name something
+    (names, identifiers, numbers). `kinds`: any fact of one of them could be the answer; empty when
+    no kind is expected. `parts`: two or more when the question joins several, each a question of
+    its own that takes over what it leaves out from the part before; else empty. `facts` are those
+    that the question states: none of them answers it, and none supports anything.
     """
 
     text: str
@@ -69,26 +66,6 @@ class Asked:
     kinds: frozenset[Kind]
     parts: tuple[Asked, ...]
     facts: tuple[Fact, ...]
-
-
-def _leans_on_history(text: str) -> bool:
-    return bool(_PRONOUN.search(text) or _OPENING.match(text) or _telling(text) < 2)
-
-
-def _carry(text: str, history: Sequence[Turn]) -> tuple[tuple[str, ...], str]:
-    """Words of earlier questions that this one needs, and the question they come from."""
-    if not history or not _leans_on_history(text):
-        return (), ""
-    own = keys(text)
-    for turn in list(reversed(history))[:_TURNS_BACK]:
-        earlier = turn.question[:ANALYSED]
-        words: dict[str, str] = {}
-        for term in terms(earlier):
-            if term.key not in own and not is_light(term.key):
-                words.setdefault(term.key, term.text)
-        if len(words) >= 2 or (words and not _leans_on_history(earlier)):
-            return tuple(words.values())[:24], earlier
-    return (), ""
 
 
 def _telling(text: str) -> int:
@@ -129,22 +106,35 @@ def _strong(text: str, found: tuple[Fact, ...]) -> frozenset[str]:
 
 
 def _single(text: str, carried: tuple[str, ...], earlier: str) -> Asked:
+    """A question, or a part of one, of which the words `carried` stand in `earlier` only."""
+    query = f"{text} ({' '.join(carried)})" if carried else text
+    kinds = expected(text) or (expected(earlier) if carried else frozenset())
+    return _made(text, query, carried, kinds)
+
+
+def _made(text: str, query: str, carried: tuple[str, ...], kinds: frozenset[Kind]) -> Asked:
     found = facts.extract(text)
+    carried_keys = keys(" ".join(carried))
     return Asked(
         text=text,
-        query=f"{text} ({' '.join(carried)})" if carried else text,
+        query=query,
         carried=carried,
-        keys=keys(text),
-        carried_keys=keys(" ".join(carried)),
+        keys=keys(text) - carried_keys,
+        carried_keys=carried_keys,
         strong=_strong(text, found),
-        kinds=expected(text) or (expected(earlier) if carried else frozenset()),
+        kinds=kinds,
         parts=(),
         facts=found,
     )
 
 
+def of(understood: Understood) -> Asked:
+    """What a question asks that was made whole by `assistant.followup.understand`."""
+    text = understood.text[:ANALYSED]
+    made = _made(text, text, understood.carried, expected(text))
+    return replace(made, parts=_parts(text))
+
+
 def read(text: str, history: Sequence[Turn] = ()) -> Asked:
-    """What `text` asks, after the earlier turns `history` (oldest first)."""
-    text = text.strip()[:ANALYSED]
-    carried, earlier = _carry(text, history)
-    return replace(_single(text, carried, earlier), parts=_parts(text))
+    """What `text` asks after the earlier turns `history` (oldest first), understood by rules."""
+    return of(followup.understand(text, history))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from assistant.energy import open_meter
 from assistant.engine_options import EngineOptions
+from assistant.entailing import open_classifier, open_entailment
 from assistant.errors import AssistantError
 from assistant.escalation import Escalation
 from assistant.fitting import both_fit, fit_file
@@ -16,7 +17,8 @@ from assistant.memory_plan import EMBEDDER, Plan, Shape
 from assistant.model import Model, Sampling
 from assistant.pages import ChildDrawer, Viewer
 from assistant.pipeline import Assistant, Policy
-from assistant.prompts import STOP
+from assistant.prompt_shelf import PromptShelf
+from assistant.prompts import PromptSet, default
 from assistant.remote import RemoteOptions, open_remote
 from assistant.retrieval import Limits
 from assistant.settings import AssistantSettings
@@ -40,8 +42,19 @@ def open_assistant(home: Path, log: Log) -> Assistant:
     open_verified(choose()).close()
     larger = larger_model(settings)
     viewer = Viewer(ChildDrawer(dots_per_inch=settings.page_image_dpi))
+    prompts = PromptShelf(home)
+    for kind in ("answer", "rewrite"):
+        prompts.current(kind)  # an altered one stops the start, not the first answer
+    entailment, classifier = settings.entailment_folder, settings.classifier_folder
     return Assistant(
-        open_index(home), log, engine(settings, choose, log), viewer, policy(settings), larger
+        open_index(home),
+        log,
+        engine(settings, choose, log),
+        viewer,
+        policy(settings, prompts.current),
+        larger,
+        open_entailment(home / entailment) if entailment is not None else None,
+        open_classifier(home / classifier) if classifier is not None else None,
     )
 
 
@@ -120,8 +133,9 @@ def larger_model(settings: AssistantSettings) -> Model | None:
     )
 
 
-def policy(settings: AssistantSettings) -> Policy:
-    """How the settings want answers to be made."""
+def policy(settings: AssistantSettings, prompts: Callable[[str], PromptSet] = default) -> Policy:
+    """How the settings want answers to be made; `prompts` gives the prompt in use for
+    a kind at the moment."""
     return Policy(
         longest_question=settings.question_max_chars,
         limits=Limits(hits=settings.passages),
@@ -129,10 +143,12 @@ def policy(settings: AssistantSettings) -> Policy:
         passages=settings.prompt_passages,
         most_sentences=settings.answer_sentences,
         deadline_seconds=settings.deadline_seconds,
-        sampling=Sampling(max_tokens=settings.max_answer_tokens, stop=STOP),
+        sampling=Sampling(max_tokens=settings.max_answer_tokens),
         escalation=Escalation(
             settings.escalate if settings.larger_model_url is not None else "never",
             settings.larger_prompt_tokens,
             settings.larger_prompt_passages,
         ),
+        straight=settings.straight_answers,
+        prompts=prompts,
     )

@@ -9,7 +9,7 @@ that nobody waits for any more.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
@@ -17,9 +17,12 @@ from assistant.answer import Stage
 from assistant.errors import AssistantError, ModelBusy, PromptTooLong
 from assistant.gate import Gate, Judged
 from assistant.model import Caller, Generation, Model, ModelInfo, Sampling, Stream
+from assistant.opinion import Entailment, Opinion, Seconded, Surprise, surprise_of
+from assistant.prompts import DEFAULT, PromptSet
 from assistant.recording import Call, QuestionRecord
 from assistant.retrieval import Found
 from assistant.writing import Prompt, Written, compose_prompt, judge_stream
+from index.ports import Embedder
 
 _PULSE = 0.25  # seconds after which a stretch that shows nothing is told as progress
 
@@ -36,6 +39,9 @@ class Order:
     sampling: Sampling
     caller: Caller
     cancelled: Callable[[], bool]
+    embedder: Embedder
+    entailment: Entailment | None = None
+    prompt: PromptSet = DEFAULT
 
 
 @dataclass(slots=True)
@@ -49,6 +55,8 @@ class Draft:
     written: Written = field(default_factory=Written)
     generation: Generation | None = None
     released: int = 0  # sentences that were shown; kept by whoever releases them
+    seconds_judging: float = 0.0  # by the gate and the second opinion
+    opinions: tuple[Opinion, ...] = ()  # of the sentences that the gate alone would have passed
 
     @property
     def late(self) -> bool:
@@ -91,7 +99,7 @@ def write(
     with model.held() as held:
         draft.info = held.info
         draft.seconds_ready = time.monotonic() - began
-        draft.prompt = compose_prompt(held, order.found, order.budget, order.passages)
+        draft.prompt = compose_prompt(held, order.found, order.budget, order.passages, order.prompt)
         draft.call = record.model_called(draft.info, draft.prompt, order.sampling)
         clock = _Clock(order.seconds, order.cancelled)
         outcome, failure = "failed", "ended early"
@@ -107,7 +115,7 @@ def write(
             with closing(stream):
                 yield from _wait(stream)
                 clock.begin()
-                yield from _judged(stream, order, draft.written)
+                yield from _judged(held, stream, order, draft)
             failure = ""
         except AssistantError as error:
             outcome, failure = _outcome(error), f"{error}{_detail(error)}"
@@ -116,7 +124,9 @@ def write(
             # Also what an answer had cost that was given up.
             draft.generation = _result(stream, clock) if stream is not None else None
             raw = "".join(draft.written.raw)
-            record.model_finished(draft.call, draft.generation, raw, outcome, failure)
+            record.model_finished(
+                draft.call, draft.generation, raw, outcome, failure, draft.opinions
+            )
 
 
 def _wait(stream: Stream) -> Iterator[Stage]:
@@ -129,18 +139,39 @@ def _wait(stream: Stream) -> Iterator[Stage]:
         yield Stage("writing")
 
 
-def _judged(stream: Stream, order: Order, written: Written) -> Iterator[Stage | Judged]:
+def _judged(model: Model, stream: Stream, order: Order, draft: Draft) -> Iterator[Stage | Judged]:
     """Sentences as they pass, and a stage now and then while none does: each is a moment at which
     a reader who has left can be noticed."""
     found = order.found
-    gate = Gate(found.asked, found.ranked, found.rankings, found.weigh)
+    gate = Seconded(
+        Gate(found.asked, found.ranked, found.rankings, found.weigh),
+        order.embedder,
+        _surprise(model, order),
+        order.entailment,
+    )
     told = time.monotonic()
-    for judged in judge_stream(gate, stream, order.most_sentences, written, stream.close):
-        if judged is not None:
-            yield judged
-        elif time.monotonic() >= told + _PULSE:
-            told = time.monotonic()
-            yield Stage("writing")
+    try:
+        for judged in judge_stream(gate, stream, order.most_sentences, draft.written, stream.close):
+            if judged is not None:
+                yield judged
+            elif time.monotonic() >= told + _PULSE:
+                told = time.monotonic()
+                yield Stage("writing")
+    finally:
+        draft.seconds_judging, draft.opinions = gate.seconds, tuple(gate.opinions)
+
+
+def _surprise(model: Model, order: Order) -> Surprise:
+    """How the model is asked for a sentence without the passages. It cannot be while its only
+    sequence is writing the answer."""
+    bare = order.prompt.user((), order.found.asked.text)
+
+    def score(text: str) -> Sequence[float]:
+        if model.info.sequences < 2:
+            return ()
+        return model.score(order.prompt.system, bare, text, caller=Caller(order.caller.owner))
+
+    return surprise_of(score)
 
 
 def _result(stream: Stream, clock: _Clock) -> Generation | None:

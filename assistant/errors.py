@@ -187,3 +187,94 @@ class ModelTooLarge(AssistantError):
             "are free; end other programs, or choose a smaller model or quantization "
             "(`cloister models recommend` lists some)."
         )
+
+
+class PromptUnusable(AssistantError):
+    """A prompt file that is missing, altered or not as its kind demands."""
+
+    def __init__(self, where: object, reason: str) -> None:
+        super().__init__(
+            f"The prompt {where} cannot be used ({reason}): mend the file, or choose another "
+            "prompt with `cloister prompts use`, see docs/model-changes.md."
+        )
+
+
+class PromptRefused(AssistantError):
+    """What was asked of the prompts cannot be done; they are as they were before.
+
+    The sentence is made where the reason is known.
+    """
+
+
+class GateUnusable(AssistantError):
+    """`gates.toml` is missing or holds something that is no gate; nothing was changed."""
+
+
+class SchemaUnusable(AssistantError):
+    """A JSON Schema that nothing can be extracted to; no document was opened."""
+
+    exit_code = 2
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(
+            f"The schema cannot be used: at {place}, {reason}; mend it, see "
+            "docs/extract-and-classify.md."
+        )
+
+
+class LabelsUnusable(AssistantError):
+    """Labels that nothing can be sorted under; no document was opened."""
+
+    exit_code = 2
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The labels cannot be used ({reason}): mend the file as "
+            "docs/extract-and-classify.md shows."
+        )
+
+
+class GateMissed(AssistantError):
+    """A change of model or prompt was refused: a figure is beyond its bound. What was in use stays.
+
+    The sentence is made where the figures are known.
+    """
+
+    exit_code = 5
+
+
+class NothingToCompare(AssistantError):
+    """Both sides of a comparison are the same document."""
+
+    exit_code = 2
+
+    def __init__(self, source: str) -> None:
+        super().__init__(
+            f"Both sides are the same version of {source}: name another document, or days on which "
+            "different versions were in force (`cloister ingest list` shows what there is)."
+        )
+
+
+class CitedTextGone(AssistantError):
+    """A document changed or was removed while a result that cites it was made. Nothing is shown."""
+
+    exit_code = 4
+
+    def __init__(self) -> None:
+        super().__init__("The documents changed while the result was made: run it again.")
+
+
+class SweepRunning(AssistantError):
+    """Another process is at the same sweep."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The same sweep is running already: wait until it has ended, or stop it and run this "
+            "again to go on where it was."
+        )
+
+
+class SweepRefused(AssistantError):
+    """A sweep whose question cannot be taken; the sentence is made where the reason is known."""
+
+    exit_code = 2

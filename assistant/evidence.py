@@ -104,7 +104,11 @@ def _compares_versions(unit: Unit) -> bool:
 
 
 def _page_candidates(
-    page: Page, touching: Sequence[tuple[int, Hit]], units: Sequence[Unit], day: str
+    page: Page,
+    touching: Sequence[tuple[int, Hit]],
+    units: Sequence[Unit],
+    day: str,
+    addressed: bool,
 ) -> Iterable[Candidate]:
     """The units of one page that one of the hits `touching` (index, hit) overlaps."""
     words = [keys(unit.plain) for unit in units]
@@ -116,6 +120,8 @@ def _page_candidates(
         ]
         if not over or unit.kind is Kind.HEADING or unit.aside:
             continue
+        if unit.addressed and not addressed:
+            continue  # left out whole: the gate takes support from what is evidence
         number, hit = over[0]
         path = " ".join((hit.document.title, page.label, *hit.chunk.heading_path, unit.heading))
         header = keys(" ".join(unit.header.cells)) if unit.header else frozenset()
@@ -138,8 +144,11 @@ def candidates(
     pages: Mapping[PageKey, Page],
     layouts: Mapping[PageKey, Sequence[Unit]],
     day: str = "",
+    *,
+    addressed: bool = False,
 ) -> tuple[Candidate, ...]:
-    """Every quotable unit that a hit touches, by rank of the hit, then by place on the page.
+    """Every quotable unit that a hit touches, by rank of the hit, then by place on the page; with
+    `addressed` also those that speak to a language model.
 
     `layouts` holds the units of each page; on `day` (ISO 8601), the one asked about, a document
     may have ended.
@@ -149,7 +158,7 @@ def candidates(
         by_page.setdefault((hit.chunk.document_id, hit.chunk.page), []).append((number, hit))
     found: list[Candidate] = []
     for place, touching in by_page.items():
-        found.extend(_page_candidates(pages[place], touching, layouts[place], day))
+        found.extend(_page_candidates(pages[place], touching, layouts[place], day, addressed))
     return tuple(sorted(found, key=lambda c: (c.hit, c.position)))
 
 

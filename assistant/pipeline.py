@@ -14,15 +14,20 @@ from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
 from assistant import asked as asking
+from assistant import tasks, understanding
 from assistant.answer import Answer, Asker, Event, Passage, Question, Verdict
 from assistant.answering import Answering, Policy, ReaderLeft, scope_of
 from assistant.errors import AssistantError
+from assistant.labels import Classifier
 from assistant.model import Model
 from assistant.model_status import ModelStatus
+from assistant.opinion import Entailment
 from assistant.pages import PageView, Viewer
 from assistant.ports import Library, Recorder
 from assistant.recording import Clear, QuestionRecord, actor_of, as_of_field, sha256
 from assistant.retrieval import Standings, not_simply_current, passage, search
+from assistant.task import Parts, in_force
+from assistant.tasks import Request, Step
 from audit.errors import AuditError
 from audit.record import Event as LogEvent
 from index.document import Document
@@ -63,14 +68,19 @@ class Assistant:
         viewer: Viewer,
         policy: Policy,
         larger: Model | None = None,
+        entailment: Entailment | None = None,
+        classifier: Classifier | None = None,
     ) -> None:
-        """`larger` is asked when `policy.escalation` says so."""
+        """`larger` is asked when `policy.escalation` says so; `entailment` is part of the second
+        opinion, and `classifier` of classifying, where there is one."""
         self._library = library
         self._log = log
         self._model = model
         self._viewer = viewer
         self._policy = policy
         self._larger = larger
+        self._entailment = entailment
+        self._classifier = classifier
 
     def ask(self, question: Question) -> Answer:
         """The answer, once complete. Raises as `stream` does."""
@@ -107,6 +117,7 @@ class Assistant:
             record,
             self._larger,
             cancelled or (lambda: False),
+            self._entailment,
         )
         try:
             with closing(answering.events()) as events:
@@ -124,6 +135,15 @@ class Assistant:
         except BaseException as error:
             record.failed(type(error).__name__, str(error))
             raise
+
+    def run(self, request: Request, cancelled: Callable[[], bool] | None = None) -> Iterator[Step]:
+        """A task besides asking (`assistant.tasks`): its progress, what it shows as it goes and at
+        the end its result. Whatever is yielded stands in the log already.
+
+        Raises AuditError, IndexFailure (NotFound for a document that is not there), AssistantError.
+        """
+        parts = Parts(self._library, self._log, self._model, self._policy)
+        return tasks.run(parts, request, cancelled or (lambda: False), self._classifier)
 
     def search(self, question: Question, k: int = 10) -> SearchReport:
         """The `k` nearest passages within the asker's scope, without any model.
@@ -143,10 +163,10 @@ class Assistant:
         standings: Standings = {}
         day = question.as_of or today()
         if text.strip():
-            asked = asking.read(text, question.history)
             try:
                 scope = scope_of(self._library, question)
-                result = search(self._library, asked, scope, k, day)
+                asked = asking.of(understanding.by_rules(question, self._library, scope))
+                result = search(self._library, asked, scope, k, day, question.documents)
                 standings = not_simply_current(self._library, result.hits, scope, day)
             except IndexFailure as error:
                 code = type(error).__name__
@@ -166,10 +186,14 @@ class Assistant:
         timings = dict(result.timings) if result else {}
         return SearchReport(question.text, passages, timings, released.event_id)
 
-    def documents(self, asker: Asker) -> tuple[Document, ...]:
-        """The documents that the asker may read; recorded as `documents.listed`."""
-        found = tuple(self._library.documents(self._library.scope(asker.groups)))
-        self._log.append(LogEvent("documents.listed", actor_of(asker), {"documents": len(found)}))
+    def documents(self, asker: Asker, as_of: str | None = None) -> tuple[Document, ...]:
+        """The documents in force on the day `as_of` (ISO 8601; None: today) that the asker may
+        read; recorded as `documents.listed`."""
+        scope = self._library.scope(asker.groups)
+        found = tuple(in_force(self._library, scope, as_of))
+        day: Clear = {} if as_of is None else {"as_of": as_of}
+        listed: Clear = {"documents": len(found), **day}
+        self._log.append(LogEvent("documents.listed", actor_of(asker), listed))
         return found
 
     def page_view(

@@ -29,10 +29,17 @@ class Library(Protocol):
         ...
 
     def search(
-        self, question: str, scope: Scope, k: int = 10, *, day: str | None = None
+        self,
+        question: str,
+        scope: Scope,
+        k: int = 10,
+        *,
+        day: str | None = None,
+        documents: frozenset[str] | None = None,
     ) -> SearchResult:
         """At most `k` hits within `scope`, best first, each checked against the catalogue: from
-        what is in force on `day` (ISO 8601; None: today)."""
+        what is in force on `day` (ISO 8601; None: today), and of `documents` (ids) only if any are
+        named; a document out of scope or not in force stays out."""
         ...
 
     def standings(
@@ -52,6 +59,10 @@ class Library(Protocol):
 
     def documents(self, scope: Scope) -> Sequence[Document]:
         """The documents that are searched within `scope`."""
+        ...
+
+    def all_documents(self, scope: Scope) -> Sequence[Document]:
+        """The documents of every status within `scope`: old versions and drafts, too."""
         ...
 
     def original(self, document_id: str, scope: Scope) -> Path:

@@ -12,13 +12,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from assistant.evidence import Candidate, Evidence, PageKey, Ranking
+from assistant.facts import Kind as FactKind
 from assistant.layout import Unit
 from assistant.sentences import Kind
 from assistant.terms import keys
 
 LONGEST = 900  # characters of one quotation, save a single unit that is longer
 MOST = 3
-_AS_GOOD = 0.97  # of the best score: what comes near it is quoted too, if it adds words asked for
+# What comes so near the best score is quoted too: for a question that a fact answers, one more; for
+# one that wants to be told something, as much as MOST. Measured on 150 questions of CLAPnq whose
+# answers are of several sentences: a right one is among those quoted in 95 %, in 82 % at .97.
+_NEAR_FACT, _NEAR = 0.9, 0.75
 _LEANS = re.compile(
     r"(?:it|its|they|their|these|those|this|that|such|he|she|in (?:this|that|such) case|however"
     r"|otherwise|the (?:same|former|latter)|if so)\b",
@@ -47,7 +51,7 @@ class Quote:
 def _item(units: Sequence[Unit], at: int) -> tuple[int, ...]:
     """A list item, after the line that leads its list in, if there is one."""
     for back in range(at - 1, max(-1, at - 12), -1):
-        if units[back].text.endswith(":"):
+        if units[back].text.endswith(":") and not units[back].addressed:
             return (back, at)
         if units[back].kind is not Kind.ITEM:
             break
@@ -58,7 +62,8 @@ def _list(units: Sequence[Unit], at: int) -> tuple[int, ...]:
     """A line that ends with a colon and the list or table that it leads in."""
     taken = [at]
     for number in range(at + 1, len(units)):
-        listed = units[number].kind in (Kind.ITEM, Kind.ROW)
+        unit = units[number]
+        listed = unit.kind in (Kind.ITEM, Kind.ROW) and not unit.addressed
         if not listed or units[number].end - units[at].start > LONGEST:
             break
         taken.append(number)
@@ -73,6 +78,7 @@ def _around(units: Sequence[Unit], at: int) -> tuple[int, ...]:
     if unit.kind is Kind.ITEM:
         return _item(units, at)
     leans = at > 0 and unit.kind is Kind.SENTENCE and bool(_LEANS.match(unit.text))
+    leans = leans and not units[at - 1].addressed
     if leans and units[at - 1].kind in (Kind.SENTENCE, Kind.ITEM):
         return (at - 1, at)
     return (at,)
@@ -97,8 +103,8 @@ def quote(candidate: Candidate, units: Sequence[Unit]) -> Quote:
 
 
 def choose(rankings: Sequence[Ranking]) -> tuple[Evidence, ...]:
-    """The evidence worth quoting: the best for each part of the question; for a question of one
-    part, also what is nearly as good and holds words of it that the rest does not. At most MOST."""
+    """The evidence worth quoting, best first and at most MOST: the best for each part of the
+    question; for a question of one part, also what comes near it. A table's row stands alone."""
     chosen: list[Evidence] = []
     for ranking in rankings:
         best = next((e for e in ranking.ranked if not _among(e, chosen)), None)
@@ -106,7 +112,7 @@ def choose(rankings: Sequence[Ranking]) -> tuple[Evidence, ...]:
         if best is not None and not again:
             chosen.append(best)
     if len(rankings) == 1 and chosen:
-        chosen.extend(_adding(rankings[0], chosen[0]))
+        chosen.extend(_near(rankings[0], chosen[0]))
     return tuple(chosen[:MOST])
 
 
@@ -114,28 +120,71 @@ def _among(evidence: Evidence, chosen: Sequence[Evidence]) -> bool:
     return any(evidence.candidate is other.candidate for other in chosen)
 
 
-def _adding(ranking: Ranking, best: Evidence) -> list[Evidence]:
-    """What comes near the best evidence and holds words asked for that it does not."""
-    held = best.candidate.keys | best.candidate.context
-    adding = []
-    for evidence in ranking.ranked[1:]:
-        if evidence.score < best.score * _AS_GOOD:
-            break
-        words = evidence.candidate.keys | evidence.candidate.context
-        if (ranking.asked.keys & words) - held and evidence.answers:
-            adding.append(evidence)
-            held |= words
-    return adding
+def _near(ranking: Ranking, best: Evidence) -> list[Evidence]:
+    """What comes near the best evidence; for a fact asked for, only what states one as well."""
+    # Almost every sentence has a name, so that one is stated tells little.
+    fact = best.answers and bool(ranking.asked.kinds - {FactKind.NAME})
+    share, most = (_NEAR_FACT, 1) if fact else (_NEAR, MOST - 1)
+    if best.candidate.unit.cells:
+        return []
+    near = []
+    for evidence in ranking.ranked:
+        if evidence is best or evidence.score < best.score * share:
+            continue
+        if (evidence.answers or not fact) and not evidence.candidate.unit.cells:
+            near.append(evidence)
+    return near[:most]
+
+
+def _together(chosen: Sequence[Evidence]) -> list[list[Candidate]]:
+    """The chosen as they are quoted: those that follow each other on a page in one piece, in the
+    order of the page; pieces in the order of their best evidence."""
+    pieces: list[list[Candidate]] = []
+    for evidence in chosen:
+        own = evidence.candidate
+        beside = next((p for p in pieces if any(_adjacent(own, each) for each in p)), None)
+        if beside is None:
+            pieces.append([own])
+        else:
+            beside.append(own)
+            beside.sort(key=lambda each: each.position)
+    return pieces
+
+
+def _adjacent(one: Candidate, other: Candidate) -> bool:
+    plain = (Kind.SENTENCE, Kind.ITEM)
+    return (
+        (one.document, one.page) == (other.document, other.page)
+        and abs(one.position - other.position) == 1
+        and one.unit.kind in plain
+        and other.unit.kind in plain
+    )
 
 
 def build(
     rankings: Sequence[Ranking], layouts: Mapping[PageKey, Sequence[Unit]]
 ) -> tuple[Quote, ...]:
     """The quotations that answer the question, none inside another."""
+    return of_evidence(choose(rankings), layouts)
+
+
+def of_evidence(
+    chosen: Sequence[Evidence], layouts: Mapping[PageKey, Sequence[Unit]]
+) -> tuple[Quote, ...]:
+    """Quotations of these pieces of evidence, none inside another."""
     built: list[Quote] = []
-    for evidence in choose(rankings):
-        candidate = evidence.candidate
-        made = quote(candidate, layouts[candidate.document, candidate.page])
+    for piece in _together(chosen):
+        units = layouts[piece[0].document, piece[0].page]
+        made = quote(piece[0], units) if len(piece) == 1 else _run(piece, units)
         if not any(keys(made.text) <= keys(other.text) for other in built):
             built.append(made)
     return tuple(built)
+
+
+def _run(piece: Sequence[Candidate], units: Sequence[Unit]) -> Quote:
+    """The quotation of units that follow each other, with what makes the first readable."""
+    lead = quote(piece[0], units)
+    first, last = piece[0], piece[-1]
+    taken = [units[number].shown for number in range(first.position + 1, last.position + 1)]
+    whole = Span(first.document, first.page, lead.spans[-1].start, units[last.position].end)
+    return Quote(" ".join((lead.text, *taken)), (*lead.spans[:-1], whole))

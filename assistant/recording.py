@@ -13,12 +13,12 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from assistant import prompts
 from assistant.answer import Answer, Asker, Citation, Cost, Question, Sentence
-from assistant.asked import Asked
 from assistant.model import Generation, ModelInfo, Sampling
+from assistant.opinion import Opinion
 from assistant.ports import Recorder
 from assistant.retrieval import Found
+from assistant.understanding import Context
 from assistant.writing import Prompt, differing
 from audit.record import Actor, Event, Field, Record
 from index.document import Hit
@@ -43,6 +43,16 @@ def actor_of(asker: Asker) -> Actor:
 def as_of_field(question: Question) -> dict[str, Field | list[str] | list[int]]:
     """The day that a question names, if it names one."""
     return {} if question.as_of is None else {"as_of": question.as_of}
+
+
+def _documents_field(question: Question) -> Call:
+    """The documents that a question is narrowed to: how many, and the first of them by id."""
+    if question.documents is None:
+        return {}
+    return {
+        "documents_named": len(question.documents),
+        "documents": sorted(question.documents)[:_MOST_LISTED],
+    }
 
 
 def _us(seconds: float) -> int:
@@ -96,6 +106,7 @@ class QuestionRecord:
                 "question_sha256": sha256(question.text),
                 "turn": len(question.history) + 1,
                 "collections": sorted(narrowed)[:_MOST_LISTED] if narrowed is not None else None,
+                **_documents_field(question),
                 **as_of_field(question),
             },
             {
@@ -150,8 +161,8 @@ class QuestionRecord:
             "kv_cache": info.kv_cache,
             "gpu_layers": info.gpu_layers,
             "exact": info.exact,
-            "prompt_version": prompts.VERSION,
-            "prompt_template_sha256": prompts.digest(),
+            "prompt_version": prompt.made_by.name,
+            "prompt_template_sha256": prompt.made_by.digest,
             "prompt_sha256": sha256(prompt.text),
             "prompt_tokens": prompt.tokens,
             "seed": sampling.seed,
@@ -170,15 +181,26 @@ class QuestionRecord:
         return call
 
     def model_finished(
-        self, call: Call, generation: Generation | None, raw: str, outcome: str, error: str = ""
+        self,
+        call: Call,
+        generation: Generation | None,
+        raw: str,
+        outcome: str,
+        error: str = "",
+        opinions: Sequence[Opinion] = (),
     ) -> None:
-        """`model.finished`: what it wrote, whole, how it ended and what it cost. `outcome` is how
-        it ended if there is no result: "failed", "busy" or "too_long"."""
+        """`model.finished`: what it wrote, whole, how it ended, what it cost, and the second
+        opinions on it. `outcome` is how it ended if there is no result: "failed", "busy" or
+        "too_long"."""
         fields: Call = {
             "outcome": generation.stop_reason if generation else outcome,
             "raw_sha256": sha256(raw),
         }
-        payload: dict[str, object] = {"raw": raw, "error": error}
+        payload: dict[str, object] = {
+            "raw": raw,
+            "error": error,
+            "opinions": [asdict(opinion) for opinion in opinions],
+        }
         if generation:
             fields |= _measured(generation)
             if generation.thoughts:
@@ -207,7 +229,7 @@ class QuestionRecord:
         answer: Answer,
         found: Found | None,
         prompt: Prompt | None,
-        asked: Asked | None,
+        context: Context | None,
         call: Call,
         *,
         spoke: bool,
@@ -236,11 +258,14 @@ class QuestionRecord:
             "citations": [asdict(citation) for citation in answer.citations],
             "removed": [asdict(removed) for removed in answer.removed],
         }
-        if asked is not None:
-            payload["retrieval_query"] = asked.query
-            payload["carried_from_history"] = list(asked.carried)
-            payload["expected"] = sorted(asked.kinds)
-            payload["parts"] = [part.query for part in asked.parts]
+        if context is not None:
+            fields |= _context_fields(context)
+            payload |= _context_payload(context)
+        if answer.offer is not None:
+            fields["offered"] = answer.offer.task
+        if answer.conflicts:
+            fields["conflicts"] = len(answer.conflicts)
+            payload["conflicts"] = [asdict(conflict) for conflict in answer.conflicts]
         if found is not None:
             fields |= _found_fields(found)
             payload |= _found_payload(found)
@@ -301,8 +326,32 @@ def _found_fields(found: Found) -> Clear:
     }
 
 
+def _context_fields(context: Context) -> Call:
+    """How the question was made whole, and how many turns were left out of its context."""
+    return {
+        "understood_by": context.understood.how,
+        "turns_left_out": context.left_out,
+        "carried_words": len(context.understood.carried),
+    }
+
+
+def _context_payload(context: Context) -> dict[str, object]:
+    understood = context.understood
+    return {
+        "understood": understood.text,
+        "understood_notes": list(understood.notes),
+        "carried_from_history": list(understood.carried),
+        "named_in_answer": list(understood.named_in_answer),
+        "understanding_written": context.written,
+        "understanding_failed": context.model_failed,
+    }
+
+
 def _found_payload(found: Found) -> dict[str, object]:
     return {
+        "retrieval_query": found.asked.query,
+        "expected": sorted(found.asked.kinds),
+        "parts": [part.query for part in found.asked.parts],
         "hits": [_hit(hit) for hit in found.hits],
         "sufficiency": asdict(found.decision.features),
         "evidence": [

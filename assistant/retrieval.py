@@ -14,6 +14,7 @@ from assistant.answer import Passage
 from assistant.asked import Asked
 from assistant.doubt import PLAIN, force_of, warning_of
 from assistant.evidence import Candidate, Evidence, PageKey, Ranking
+from assistant.instructions import asks_about_them
 from assistant.layout import Unit, lay_out
 from assistant.ports import Library
 from assistant.sufficiency import Sufficiency
@@ -97,16 +98,24 @@ def not_simply_current(library: Library, hits: Sequence[Hit], scope: Scope, day:
 
 
 def search(
-    library: Library, asked: Asked, scope: Scope, k: int, day: str | None = None
+    library: Library,
+    asked: Asked,
+    scope: Scope,
+    k: int,
+    day: str | None = None,
+    documents: frozenset[str] | None = None,
 ) -> SearchResult:
     """At most `k` hits for the question and for each of its parts, from what is in force on `day`
-    (None: today).
+    (None: today), and from `documents` (ids) only if any are named.
 
     A question of several parts is near to none of them: after its own best hits come the best of
     each part, then the rest.
     """
-    whole = library.search(asked.query, scope, k, day=day)
-    parts = [library.search(part.query, scope, k, day=day).hits for part in asked.parts]
+    whole = library.search(asked.query, scope, k, day=day, documents=documents)
+    parts = [
+        library.search(part.query, scope, k, day=day, documents=documents).hits
+        for part in asked.parts
+    ]
     first = [*whole.hits[:_OWN], *(hit for hits in parts for hit in hits[:1])]
     rest = [*whole.hits[_OWN:], *(hit for hits in parts for hit in hits[1:])]
     hits = {hit.chunk.id: hit for hit in reversed((*first, *rest))}
@@ -151,8 +160,8 @@ def _rank(
     hits: tuple[Hit, ...],
     everything: tuple[Candidate, ...],
     limit: int,
-) -> tuple[Ranking, tuple[Ranking, ...]]:
-    """The evidence for the whole question and for each of its parts."""
+) -> tuple[Ranking, tuple[Ranking, ...], Sufficiency]:
+    """The evidence for the whole question and for each of its parts, and whether it suffices."""
     questions = (asked, *asked.parts)
     share = limit if len(questions) == 1 else limit // 2
     kept: dict[int, Candidate] = {}
@@ -161,34 +170,42 @@ def _rank(
             kept[id(candidate)] = candidate
     chosen = tuple(candidate for candidate in everything if id(candidate) in kept)
     if not chosen:
-        return Ranking(asked, ()), (Ranking(asked, ()),)
+        return Ranking(asked, ()), (Ranking(asked, ()),), sufficiency.NOTHING
     vectors = _embed(library, [candidate.embedded for candidate in chosen])
-    rankings = []
+    by_candidate = {id(each): vector for each, vector in zip(chosen, vectors, strict=True)}
+    rankings, features = [], []
     for question in questions:
         query = np.asarray(library.embedder.embed_query(question.query), dtype=np.float32)
-        ranked = evidence.rank(question, chosen, hits, query, vectors)
-        rankings.append(Ranking(question, ranked))
-    return rankings[0], tuple(rankings[1:] or rankings)
+        ranking = Ranking(question, evidence.rank(question, chosen, hits, query, vectors))
+        rankings.append(ranking)
+        features.append(sufficiency.features(library.embedder, ranking, hits, query, by_candidate))
+    return rankings[0], tuple(rankings[1:] or rankings), sufficiency.decide(features)
 
 
 def retrieve(
-    library: Library, asked: Asked, scope: Scope, limits: Limits, as_of: str | None = None
+    library: Library,
+    asked: Asked,
+    scope: Scope,
+    limits: Limits,
+    as_of: str | None = None,
+    documents: frozenset[str] | None = None,
 ) -> Found:
     """Everything that the documents within `scope` in force on the day `as_of` (ISO 8601; None:
-    today) hold on the question.
+    today) hold on the question; `documents` (ids) are looked at only, if any are named.
 
     Raises `index.errors.IndexFailure`.
     """
     began = time.monotonic()
     day = as_of or today()
-    result = search(library, asked, scope, limits.hits, day)
+    result = search(library, asked, scope, limits.hits, day, documents)
     searched = time.monotonic()
     hits, pages = read_pages(library, result.hits, scope)
     layouts = {place: lay_out(page) for place, page in pages.items()}
-    everything = evidence.candidates(hits, pages, layouts, day)
+    about_them = asks_about_them(asked.text)
+    everything = evidence.candidates(hits, pages, layouts, day, addressed=about_them)
     read = time.monotonic()
     weigh = evidence.term_weights(everything)
-    whole, rankings = _rank(library, asked, hits, everything, limits.sentences)
+    whole, rankings, decision = _rank(library, asked, hits, everything, limits.sentences)
     return Found(
         asked=asked,
         scope=scope,
@@ -200,7 +217,7 @@ def retrieve(
         ranked=whole.ranked,
         rankings=rankings,
         weigh=weigh,
-        decision=sufficiency.decide((whole, *rankings), hits),
+        decision=decision,
         generation=result.generation,
         vectors_from=result.vectors_from,
         timings={

@@ -114,6 +114,22 @@ class AssistantSettings(Section):
     answer_sentences: int = Field(
         default=4, ge=1, le=50, description="Sentences that an answer holds, at most."
     )
+    straight_answers: bool = Field(
+        default=True,
+        description="Show what a table's cell or a sentence clearly states without asking the "
+        "language model.",
+    )
+    entailment_folder: Path | None = Field(
+        default=None,
+        description="Folder of a classifier of sentence pairs (natural language inference) that "
+        "has a say on every sentence of the language model; its digests are in "
+        "<entailment_folder>.manifest.json.",
+    )
+    classifier_folder: Path | None = Field(
+        default=None,
+        description="Folder of a classifier whose labels `cloister classify` may use; its digests "
+        "are in <classifier_folder>.manifest.json.",
+    )
     air_gapped: bool = Field(
         default=False,
         description="Refuse `cloister models fetch`, the only command that may use the network; a "

@@ -10,12 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from assistant import packing, prompts
+from assistant import packing
 from assistant.answer import Removed
-from assistant.gate import Gate, Judged, Reason
+from assistant.gate import Judged, Reason
+from assistant.instructions import asks_about_them
+from assistant.layout import Unit
 from assistant.model import Model
 from assistant.packing import Block, Packed
+from assistant.prompts import DEFAULT, PromptSet
 from assistant.retrieval import Found
 from assistant.sentences import LONGEST, sentence_end
 
@@ -33,12 +37,13 @@ class Prompt:
     text: str
     tokens: int
     packed: Packed
+    made_by: PromptSet = DEFAULT
 
 
 def order_blocks(found: Found) -> tuple[Block, ...]:
     """The retrieved passages, those with the best evidence first."""
     blocks = [
-        packing.with_lines(block, found.layouts[block.document, block.page])
+        packing.with_lines(block, _for_a_reader(found, block))
         for block in packing.merge(found.hits, found.pages)
     ]
     places = [
@@ -56,24 +61,35 @@ def order_blocks(found: Found) -> tuple[Block, ...]:
     return tuple(sorted(blocks, key=best))
 
 
-def compose_prompt(model: Model, found: Found, budget: int, most: int) -> Prompt:
+def _for_a_reader(found: Found, block: Block) -> list[Unit]:
+    """The units of the block's page without those that speak to a language model, unless the
+    question is about such."""
+    units = found.layouts[block.document, block.page]
+    about_them = asks_about_them(found.asked.text)
+    return [unit for unit in units if about_them or not unit.addressed]
+
+
+def compose_prompt(
+    model: Model, found: Found, budget: int, most: int, prompt: PromptSet = DEFAULT
+) -> Prompt:
     """The prompt for `found`: at most `budget` tokens in all and `most` passages.
 
     A question so long that nothing fits beside it gets at least the start of the best passage;
     the model then refuses what its context cannot hold (`PromptTooLong`).
     """
-    fixed = model.prompt_tokens(prompts.SYSTEM, prompts.user((), found.asked.text))
-    around = model.count_tokens(prompts.PASSAGE.format(number=1, title="x" * 40, text=""))
+    fixed = model.prompt_tokens(prompt.system, prompt.user((), found.asked.text))
+    around = model.count_tokens(prompt.fill("passage", number=1, title="x" * 40, text=""))
 
     room = max(budget - fixed, packing.SMALLEST_CUT + around)
     packed = packing.pack(order_blocks(found), room, most, model.count_tokens, around)
-    user = prompts.user(packed.kept, found.asked.text)
+    user = prompt.user(packed.kept, found.asked.text)
     return Prompt(
-        prompts.SYSTEM,
+        prompt.system,
         user,
-        model.render(prompts.SYSTEM, user),
-        model.prompt_tokens(prompts.SYSTEM, user),
+        model.render(prompt.system, user),
+        model.prompt_tokens(prompt.system, user),
         packed,
+        prompt,
     )
 
 
@@ -103,8 +119,16 @@ class Written:
     raw: list[str] = field(default_factory=list)
 
 
+class Judge(Protocol):
+    """What decides on sentences: `assistant.gate.Gate`, or that and a second opinion."""
+
+    def judge(self, sentence: str, shown: Sequence[Judged] = ()) -> Judged: ...
+
+    def responds(self, judged: Judged) -> bool: ...
+
+
 def judge_stream(
-    gate: Gate, pieces: Iterable[str], most: int, written: Written, stop: Callable[[], None]
+    gate: Judge, pieces: Iterable[str], most: int, written: Written, stop: Callable[[], None]
 ) -> Iterator[Judged | None]:
     """Sentences that may be shown, as they pass, and None after each piece of text. `written`
     takes in everything else; `stop` is called once no further text is wanted."""

@@ -65,7 +65,7 @@ def both(
     **policy: object,
 ) -> Assistant:
     escalation = Escalation(when, budget=1500, passages=5)
-    made = Policy(escalation=escalation, **policy)  # type: ignore[arg-type]
+    made = Policy(straight=False, escalation=escalation, **policy)  # type: ignore[arg-type]
     viewer = Viewer(lambda path, number: None)
     return Assistant(library(), log or MemoryLog(), small, viewer, made, larger)
 

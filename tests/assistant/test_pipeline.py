@@ -397,7 +397,7 @@ def test_the_time_of_an_answer_counts_from_its_turn(monkeypatch: pytest.MonkeyPa
             return made
 
     log = MemoryLog()
-    policy = Policy(deadline_seconds=30.0)
+    policy = Policy(straight=False, deadline_seconds=30.0)
     model = Waited([f"{TRUE} The same is said of {', '.join(f'part{n}' for n in range(99))}"])
     made = list(assistant(model, log, policy=policy).stream(question(ASK), passes))[-1]
     assert isinstance(made, Answer)
@@ -500,7 +500,7 @@ def test_a_page_that_changed_after_the_search_is_not_cited() -> None:
 
 def test_an_index_that_fails_is_recorded_and_told() -> None:
     class Broken(MemoryLibrary):
-        def search(self, question, scope, k=10, *, day=None):  # type: ignore[no-untyped-def]
+        def search(self, question, scope, k=10, *, day=None, documents=None):  # type: ignore[no-untyped-def]
             raise HomeUnavailable("/home", "gone")
 
     log = MemoryLog()
@@ -558,7 +558,7 @@ def test_the_prompt_keeps_its_budget() -> None:
     shelf = MemoryLibrary(
         {f"default/{n}.md": (f"Part {n}", f"Paragraph {n}. {filler}") for n in range(6)}
     )
-    policy = Policy(budget=700, sampling=Sampling(max_tokens=50))
+    policy = Policy(straight=False, budget=700, sampling=Sampling(max_tokens=50))
     model = ScriptedModel([""])
     log = MemoryLog()
     assistant(model, log, shelf, policy).ask(question("Where are customer records stored?"))

@@ -1,0 +1,39 @@
+"""A model's rewriting of a follow-up.
+
+What of the text is accepted is decided in `assistant.followup`; here it is only asked for, by a
+prompt of the kind "rewrite".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from assistant.model import NOBODY, Caller, Model, Sampling
+from assistant.prompts import PromptSet, default
+
+_TOKENS = 96
+
+
+def by_model(
+    model: Model,
+    caller: Caller = NOBODY,
+    prompt: PromptSet | None = None,
+    *,
+    deadline: float | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Callable[[str], str]:
+    """A `rewrite` for `assistant.followup.understand` over `model`, greedy and brief, by `prompt`
+    (the shipped one if None); `deadline` is a reading of `time.monotonic()`. What it raises is what
+    `Model.generate` does."""
+    asked = prompt or default("rewrite")
+    sampling = Sampling(max_tokens=_TOKENS, stop=asked.stop)
+
+    def rewrite(conversation: str) -> str:
+        user = asked.fill("question", conversation=conversation)
+        with (
+            model.held() as held,
+            held.generate(asked.system, user, sampling, deadline, cancelled, caller) as stream,
+        ):
+            return "".join(stream)
+
+    return rewrite
