@@ -36,7 +36,7 @@ FORMAT = "cloister-evaluation-1"
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
+class Made:
     """What made a report, and when."""
 
     cloister: str
@@ -44,8 +44,9 @@ class _Made:
     machine: dict[str, object]
 
 
-def _made() -> _Made:
-    return _Made(
+def made_now() -> Made:
+    """This installation, now, on this machine."""
+    return Made(
         cloister=version("cloister"),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         machine={
@@ -60,7 +61,7 @@ def write(
     folder: Path, judged: JudgedSet, runs: Sequence[Run], wanted: Wanted, trouble: Trouble
 ) -> None:
     """Write the three files into `folder`, in the place of earlier ones. Raises OSError."""
-    made = _made()
+    made = made_now()
     summaries = summarize(runs, wanted)
     facts = Facts(
         judged=judged,
@@ -85,7 +86,7 @@ def results(
     summaries: Sequence[Summary],
     wanted: Wanted,
     trouble: Trouble,
-    made: _Made,
+    made: Made,
 ) -> dict[str, object]:
     """Everything that the figures were computed from, and the figures."""
     return {
@@ -121,12 +122,12 @@ def results(
                 "name": run.name,
                 "settings": dict(run.settings),
                 "embedder": run.embedder,
-                "measures": {name: _plain(asdict(mean)) for name, mean in summary.means.items()},
+                "measures": {name: finite(asdict(mean)) for name, mean in summary.means.items()},
                 "differences": {
-                    name: _plain(asdict(each)) for name, each in summary.differences.items()
+                    name: finite(asdict(each)) for name, each in summary.differences.items()
                 },
                 "recall_curve": {
-                    level.value: [_plain(asdict(mean)) for mean in curve]
+                    level.value: [finite(asdict(mean)) for mean in curve]
                     for level, curve in summary.curves.items()
                 },
                 "latency_p50_ms": summary.latency_p50 * 1000,
@@ -162,7 +163,7 @@ def question_lines(runs: Sequence[Run], wanted: Wanted) -> Iterator[str]:
                 "_id": outcome.question.id,
                 "configuration": run.name,
                 "text": outcome.question.text,
-                "measures": _plain(dict(values)),
+                "measures": finite(dict(values)),
                 "gold": {level.value: dict(outcome.gold[level]) for level in levels},
                 "gold_rank": {level.value: outcome.gold_rank(level) for level in levels},
                 "ranked": {
@@ -177,6 +178,6 @@ def question_lines(runs: Sequence[Run], wanted: Wanted) -> Iterator[str]:
             yield json.dumps(line, ensure_ascii=True, allow_nan=False)
 
 
-def _plain(values: dict[str, float]) -> dict[str, float | None]:
-    """JSON has no nan: None stands for it."""
+def finite(values: dict[str, float]) -> dict[str, float | None]:
+    """Values for JSON, which has no nan: None stands for it."""
     return {name: None if value != value else value for name, value in values.items()}

@@ -58,7 +58,8 @@ def _trouble(facts: Facts) -> Iterator[str]:
         yield ""
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """The lines of a table; every cell is escaped already."""
     yield "| " + " | ".join(head) + " |"
     yield "|---|" + "---:|" * (len(head) - 1)
     yield from ("| " + " | ".join(row) + " |" for row in rows)
@@ -79,7 +80,7 @@ def _measures(facts: Facts) -> Iterator[str]:
     for label, attribute in (("latency p50", "latency_p50"), ("latency p95", "latency_p95")):
         seconds = [getattr(each, attribute) for each in facts.summaries]
         rows.append([label, *(f"{value * 1000:.1f} ms" for value in seconds)])
-    yield from _table(["measure", *_named(facts.summaries)], rows)
+    yield from table(["measure", *_named(facts.summaries)], rows)
 
 
 def _differences(facts: Facts) -> Iterator[str]:
@@ -87,7 +88,7 @@ def _differences(facts: Facts) -> Iterator[str]:
     if others:
         yield f"## Differences to {escaped(first.name)}, question by question"
         yield ""
-        yield from _table(
+        yield from table(
             ["measure", *_named(others)],
             ([name, *(change(each.differences[name]) for each in others)] for name in first.means),
         )
@@ -97,7 +98,7 @@ def _curve(facts: Facts) -> Iterator[str]:
     for level in facts.levels:
         yield f"## Recall at k, {level.value}s"
         yield ""
-        yield from _table(
+        yield from table(
             ["k", *_named(facts.summaries)],
             (
                 [str(k), *(interval(each.curves[level][k - 1]) for each in facts.summaries)]
@@ -121,4 +122,4 @@ def _farthest(facts: Facts) -> Iterator[str]:
         shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
         first = each.ranking[level][0].id if each.ranking[level] else "nothing"
         rows.append([escaped(shown), escaped(gold), str(rank or "not found"), escaped(first)])
-    yield from _table(["question", "right", "rank of the right", "first instead"], rows)
+    yield from table(["question", "right", "rank of the right", "first instead"], rows)

@@ -182,7 +182,7 @@ def use(shelf: Shelf, name: str, record: Record) -> tuple[ModelFile, str]:
     with disk_errors(shelf.folder), locked(shelf.folder):
         if shelf.file(name) != chosen:
             raise ShelfError(f"The model {name!r} was changed meanwhile: try again.")
-        before = _name_in_use(shelf)
+        before = name_in_use(shelf)
         if before == name:
             return chosen, before
         fields = {"name": name, "sha256": chosen.sha256, "before": before}
@@ -204,7 +204,7 @@ def remove(shelf: Shelf, name: str, record: Record, *, configured: Path | None =
         )
     with disk_errors(shelf.folder), locked(shelf.folder):
         path = shelf.file(name).path
-        if _name_in_use(shelf) == name or (configured is not None and configured == path):
+        if name_in_use(shelf) == name or (configured is not None and configured == path):
             raise ShelfError(
                 f"The model {name!r} is in use: choose another first, with "
                 "`cloister models use NAME` or in cloister.toml, then remove it."
@@ -321,7 +321,7 @@ def _facts(entry: Entry) -> dict[str, str | int | bool | None]:
     }
 
 
-def _name_in_use(shelf: Shelf) -> str:
+def name_in_use(shelf: Shelf) -> str:
     """The name in use; empty if that cannot be told, which must not keep one from choosing anew."""
     try:
         return shelf.current().name

@@ -6,8 +6,6 @@ import dataclasses
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +14,8 @@ import typer
 from ui import cli_cost, terminal
 from ui.context import shared
 from ui.errors import SettingsError, UsageError
-from ui.options import Json
+from ui.options import Gated, GateSet, Json
+from ui.recorder import recorder
 
 if TYPE_CHECKING:
     from assistant.engine_options import EngineOptions
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from assistant.settings import AssistantSettings
     from assistant.shelf import ModelFile
     from assistant.shelf_listing import Listing, Standing
-    from assistant.shelving import About, Added, Record
+    from assistant.shelving import About, Added
 
 app = typer.Typer(help="The language models on this machine.", no_args_is_help=True)
 
@@ -111,7 +110,7 @@ def add(
     home = shared(context).home
     about = _about(name, sha256, licence, chat_format, thinking)
     with (
-        _recorder(home) as record,
+        recorder(home) as record,
         show_models.working(terminal.err(), f"Copying and hashing {file.name}"),
     ):
         added = shelving.add(Shelf(home), file, about, record)
@@ -122,25 +121,36 @@ def add(
 def use(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A name from `models list`.")],
+    gated: Gated = False,
+    only: GateSet = "",
     json: Json = False,
 ) -> None:
     """Let another model answer. A running chat takes it up with its next answer."""
     from assistant import shelving
     from assistant.shelf import Shelf
+    from ui import gated as gating
     from ui import show_models
 
-    home = shared(context).home
+    home, shelf = shared(context).home, Shelf(shared(context).home)
+    gating.refuse_set_alone(gated, only)
     _refuse_if_set(_settings(home), home, name)
+    passed = None
+    if gated and shelving.name_in_use(shelf) != name:
+        sha256 = shelf.file(name).sha256
+        change = gating.Change("model", name, sha256, shelving.name_in_use(shelf))
+        passed = gating.hold(home, change, only)
     with (
-        _recorder(home) as record,
+        recorder(home) as record,
         show_models.working(terminal.err(), f"Checking {name}"),
     ):
-        chosen, before = shelving.use(Shelf(home), name, record)
+        chosen, before = shelving.use(shelf, name, gating.noting(record, passed))
     if json:
-        terminal.say_json({"name": name, "sha256": chosen.sha256, "before": before})
+        said: dict[str, object] = {"name": name, "sha256": chosen.sha256, "before": before}
+        terminal.say_json(said | gating.as_json(passed))
     elif before == name:
         typer.echo(f"{name} is in use already.")
     else:
+        gating.tell(passed)
         typer.echo(f"{name} is in use from now on; a running chat answers with it next.")
 
 
@@ -156,7 +166,7 @@ def remove(
 
     home = shared(context).home
     configured = _configured(_settings(home), home)
-    with _recorder(home) as record:
+    with recorder(home) as record:
         entry = shelving.remove(Shelf(home), name, record, configured=configured)
     if json:
         terminal.say_json({"name": entry.name, "sha256": entry.sha256, "bytes": entry.bytes})
@@ -212,7 +222,7 @@ def fetch(
         _ask(_about_to(address, proxy), yes)
         way = fetching.Way(proxy, ca)
         with (
-            _recorder(home) as record,
+            recorder(home) as record,
             fetching.Download(
                 home, address, about, record, air_gapped=gapped, way=way, moved=_say_moved
             ) as download,
@@ -293,21 +303,6 @@ def _about(name: str, sha256: str, licence: str, chat_format: str, thinking: boo
     if digest and not re.fullmatch("[0-9a-f]{64}", digest):
         raise UsageError("A SHA-256 has 64 hexadecimal digits: correct --sha256.")
     return About(name, digest, licence, chat_format, thinking, composition.user_name())
-
-
-@contextmanager
-def _recorder(home: Path) -> Iterator[Record]:
-    """What the shelf tells of its changes goes into the log; if it cannot, nothing is changed."""
-    from audit.record import Event
-    from ui import composition
-
-    with composition.log(home) as log:
-        actor = composition.actor_of(composition.terminal_asker())
-
-        def record(kind: str, fields: Mapping[str, str | int | bool | None]) -> None:
-            log.append(Event(kind, actor, dict(fields)))
-
-        yield record
 
 
 def _settings(home: Path) -> AssistantSettings:
