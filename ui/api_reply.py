@@ -12,7 +12,7 @@ import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -27,6 +27,8 @@ from ui.api_shapes import ChatRequest
 MODEL = "cloister"  # the name under which any client may ask
 QUIET_SECONDS = 10.0  # a comment is sent when nothing else was for so long
 _STARTED = int(time.time())
+_Step = TypeVar("_Step")
+_Told = TypeVar("_Told", contravariant=True)
 _KEEP_ALIVE = b": still working\n\n"
 _DONE = b"data: [DONE]\n\n"
 
@@ -70,6 +72,39 @@ def usage(answer: Answer) -> dict[str, int]:
     return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
 
 
+class Tells(Protocol[_Told]):
+    """How the steps of some work are told to a client."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether the client wants them one by one."""
+        ...
+
+    def begin(self) -> bytes:
+        """What stands before the first step."""
+        ...
+
+    def of(self, step: _Told, /) -> bytes:
+        """What tells of a step."""
+        ...
+
+    def ends(self, step: _Told, /) -> bool:
+        """Whether nothing follows this step."""
+        ...
+
+    def refusal(self, step: _Told, /) -> Refused | None:
+        """The error that a first step stands for, if it does."""
+        ...
+
+    def failure(self, refused: Refused, /) -> bytes:
+        """An error after the reply has begun."""
+        ...
+
+    def whole(self, step: _Told, /) -> Response:
+        """The last step as a response of its own."""
+        ...
+
+
 @dataclass
 class Script:
     """An answer as chunks, one after another. Holds what OpenAI repeats in each."""
@@ -79,6 +114,25 @@ class Script:
     created: int = field(default_factory=lambda: int(time.time()))
     _sent: int = 0  # sentences
     _checked: bool = False  # the model had its turn: what follows is quoted
+
+    @property
+    def streams(self) -> bool:
+        """Whether the client wants the answer in chunks."""
+        return self.wanted.stream
+
+    def ends(self, event: Event) -> bool:
+        """Whether this is the answer."""
+        return isinstance(event, Answer)
+
+    def refusal(self, event: Event) -> Refused | None:
+        """The error that an answer stands for, if it is none."""
+        if not isinstance(event, Answer):
+            return None
+        return refusal_of(event, api_shapes.extension(event, self.wanted.ignored))
+
+    def failure(self, refused: Refused) -> bytes:
+        """An error after the reply has begun: clients of OpenAI's raise it."""
+        return error_chunk(refused)
 
     def of(self, event: Event) -> bytes:
         """The chunks that tell of `event`."""
@@ -156,25 +210,25 @@ def error_chunk(refused: Refused) -> bytes:
     return _data(refused.body()) + _DONE
 
 
-class ChatReply:
-    """The reply to a request for an answer, as an ASGI application.
+class Reply(Generic[_Step]):
+    """The reply to a request for work that takes a while, as an ASGI application.
 
-    The status is decided by the first event, so that what fails at once has a status of its own.
+    The status is decided by the first step, so that what fails at once has a status of its own.
     """
 
     def __init__(
         self,
-        wanted: ChatRequest,
-        events: AsyncGenerator[Event, None],
+        tells: Tells[_Step],
+        events: AsyncGenerator[_Step, None],
         refused: Callable[[BaseException], Refused],
     ) -> None:
-        self._script = Script(wanted)
+        self._tells = tells
         self._events = events
         self._refused = refused
         self._begun = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        work = self._streamed if self._script.wanted.stream else self._whole
+        work = self._streamed if self._tells.streams else self._whole
         working = asyncio.ensure_future(work(scope, receive, send))
         leaving = asyncio.ensure_future(_gone(receive))
         try:
@@ -190,7 +244,7 @@ class ChatReply:
 
     async def _whole(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            reply: Response = self._script.whole([event async for event in self._events][-1])
+            reply: Response = self._tells.whole([event async for event in self._events][-1])
         except Exception as error:  # noqa: BLE001 - the client is told
             reply = self._refused(error).response()
         self._begun = True
@@ -217,11 +271,11 @@ class ChatReply:
                     continue
                 event = following.result()
                 if not self._begun:
-                    if isinstance(event, Answer) and (refused := refusal_of(event, {})):
-                        raise _with_facts(refused, event, self._script.wanted)
-                    yield self._script.begin()
-                yield self._script.of(event)
-                if isinstance(event, Answer):
+                    if (refused := self._tells.refusal(event)) is not None:
+                        raise refused
+                    yield self._tells.begin()
+                yield self._tells.of(event)
+                if self._tells.ends(event):
                     return
                 following = asyncio.ensure_future(anext(self._events))
         finally:
@@ -239,14 +293,9 @@ class ChatReply:
         if not self._begun:
             self._begun = True
             await refused.response()(scope, receive, send)
-        elif self._script.wanted.stream:
-            body = error_chunk(refused)
+        elif self._tells.streams:
+            body = self._tells.failure(refused)
             await send({"type": "http.response.body", "body": body, "more_body": False})
-
-
-def _with_facts(refused: Refused, answer: Answer, wanted: ChatRequest) -> Refused:
-    refused.more = {"cloister": api_shapes.extension(answer, wanted.ignored)}
-    return refused
 
 
 async def _gone(receive: Receive) -> None:

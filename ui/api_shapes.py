@@ -16,6 +16,7 @@ from typing import Any
 
 from assistant.answer import Answer, Citation, Passage, Turn
 from ui.api_errors import bad
+from ui.cli_ask import conflict_json
 from ui.errors import UsageError
 from ui.flow import HISTORY_SENT
 from ui.options import checked_collection, checked_day
@@ -25,6 +26,8 @@ MAX_DEPTH = 16  # of lists and objects within each other
 MAX_MESSAGES = 200
 MAX_TEXT = 100_000  # characters of one message; the question's own limit is a setting
 MAX_COLLECTIONS = 100
+MAX_DOCUMENTS = 1_000
+MAX_NAME = 4_096  # characters of a document's source
 MAX_HITS = 100
 
 _IGNORED = {
@@ -34,7 +37,7 @@ _IGNORED = {
     *("seed", "service_tier", "stop", "store", "temperature", "top_logprobs", "top_p", "user"),
     "verbosity",
 }
-_OURS = {"as_of", "collections", "conversation", "messages", "model", "n", "stream"}
+_OURS = {"as_of", "collections", "conversation", "documents", "messages", "model", "n", "stream"}
 _OURS |= {"stream_options"}
 _PLACE = ("document", "source", "title", "page", "label", "start", "end")
 _CITED = ("number", *_PLACE, "quote", "warning")
@@ -66,6 +69,7 @@ class ChatRequest:
     as_of: str | None
     conversation: str
     ignored: tuple[str, ...]
+    documents: tuple[str, ...] = ()  # sources or ids; none: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ class SearchRequest:
     k: int
     collections: frozenset[str] | None
     as_of: str | None
+    documents: tuple[str, ...] = ()
 
 
 def parsed(body: bytes) -> dict[str, Any]:
@@ -128,7 +133,7 @@ def chat_request(value: Mapping[str, Any]) -> ChatRequest:
         raise bad('`model` is needed; use "cloister".', "model", "missing_required_parameter")
     if value.get("n", 1) != 1 or isinstance(value.get("n"), bool):
         raise bad("There is one answer to a question here: leave `n` out.", "n")
-    stream = _flag(value, "stream")
+    stream = flag(value, "stream")
     options = value.get("stream_options", {})
     known = {"include_usage", "include_obfuscation"}
     if not isinstance(options, dict) or not set(options) <= known:
@@ -144,17 +149,18 @@ def chat_request(value: Mapping[str, Any]) -> ChatRequest:
         text=text,
         history=history,
         stream=stream,
-        include_usage=_flag(options, "include_usage"),
-        collections=_collections(value),
-        as_of=_as_of(value),
+        include_usage=flag(options, "include_usage"),
+        collections=collections(value),
+        as_of=as_of(value),
         conversation=conversation,
         ignored=(*ignored, *skipped),
+        documents=documents(value),
     )
 
 
 def search_request(value: Mapping[str, Any]) -> SearchRequest:
     """The request for passages in a parsed body. Raises Refused."""
-    unknown = sorted(set(value) - {"query", "k", "collections", "as_of"})
+    unknown = sorted(set(value) - {"query", "k", "collections", "as_of", "documents"})
     if unknown:
         raise bad(f"The parameter {unknown[0][:80]!r} is not known here.", code="unknown_parameter")
     text = value.get("query")
@@ -163,7 +169,7 @@ def search_request(value: Mapping[str, Any]) -> SearchRequest:
     k = value.get("k", 10)
     if not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= MAX_HITS:
         raise bad(f"`k` must be a whole number from 1 to {MAX_HITS}.", "k")
-    return SearchRequest(text, k, _collections(value), _as_of(value))
+    return SearchRequest(text, k, collections(value), as_of(value), documents(value))
 
 
 def _known_only(value: Mapping[str, Any]) -> tuple[str, ...]:
@@ -186,16 +192,17 @@ def _known_only(value: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sorted(name for name in value if name in _IGNORED or name in _REFUSED))
 
 
-def _flag(value: Mapping[str, Any], name: str) -> bool:
+def flag(value: Mapping[str, Any], name: str) -> bool:
+    """A field that is true or false, false if it is left out. Raises Refused."""
     given = value.get(name)
     if given is not None and not isinstance(given, bool):
         raise bad(f"`{name}` must be true or false.", name)
     return bool(given)
 
 
-def _collections(value: Mapping[str, Any]) -> frozenset[str] | None:
+def collections(value: Mapping[str, Any]) -> frozenset[str] | None:
     """The collections asked for. A name that does not exist is treated like one that may not be
-    read: nobody learns which of the two it is."""
+    read: nobody learns which of the two it is. Raises Refused."""
     if "collections" not in value:
         return None
     names = value["collections"]
@@ -213,14 +220,31 @@ def _collections(value: Mapping[str, Any]) -> frozenset[str] | None:
     return frozenset(names)
 
 
-def _as_of(value: Mapping[str, Any]) -> str | None:
-    if "as_of" not in value:
+def documents(value: Mapping[str, Any]) -> tuple[str, ...]:
+    """The documents asked for, by source or id, none for all. Raises Refused."""
+    if "documents" not in value:
+        return ()
+    names = value["documents"]
+    if not isinstance(names, list) or not 1 <= len(names) <= MAX_DOCUMENTS:
+        raise bad(
+            f"`documents` must be a list of 1 to {MAX_DOCUMENTS:,} sources or ids; leave it out to "
+            "ask all that you may read.",
+            "documents",
+        )
+    if not all(isinstance(each, str) and 0 < len(each) <= MAX_NAME for each in names):
+        raise bad("`documents` holds what is no source or id of a document.", "documents")
+    return tuple(dict.fromkeys(names))
+
+
+def as_of(value: Mapping[str, Any], name: str = "as_of") -> str | None:
+    """The day asked about. Raises Refused."""
+    if name not in value:
         return None
     try:
-        given = value["as_of"]
+        given = value[name]
         return checked_day(given if isinstance(given, str) else "")
     except UsageError:
-        raise bad("`as_of` must be a day such as 2025-06-30.", "as_of") from None
+        raise bad(f"`{name}` must be a day such as 2025-06-30.", name) from None
 
 
 def _messages(given: object) -> tuple[str, tuple[Turn, ...], tuple[str, ...]]:
@@ -302,8 +326,11 @@ def extension(answer: Answer, ignored: Sequence[str]) -> dict[str, object]:
     """
     return {
         "verdict": answer.verdict.value,
+        "understood": answer.understood,
         "citations": cited(answer.citations),
         "nearest": [_with_force(_NEAREST, passage) for passage in answer.nearest],
+        "conflicts": [conflict_json(conflict) for conflict in answer.conflicts],
+        **({} if answer.offer is None else {"offer": asdict(answer.offer)}),
         "explanation": answer.explanation,
         "removed": dict(sorted(Counter(each.reason for each in answer.removed).items())),
         "model": answer.model,

@@ -9,30 +9,37 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 
 import gradio as gr
 
-from ui import render
+from ui import chat_sweep, render, render_sweep
+from ui.chat_sweep import Sweeps
 from ui.errors import UsageError
 from ui.flow import converse
 from ui.options import checked_day
-from ui.ports import Assistant
 from ui.web_session import KEPT_SESSIONS, Session
 
 Find = Callable[[gr.Request], Session | None]
 Examples = Callable[[Sequence[str]], list[str]]
 _SIGNED_OUT = "You are not signed in any more; reload the page."
+_ONE_AT_A_TIME = "One question at a time: wait until what you asked before has ended."
+_NO_OFFER = "This belongs to a conversation that was ended; ask the question again."
 
 
 class Page:
     """The handlers behind the page's events.
 
     `find` gives the session of a request; `examples` the questions to offer a reader of documents
-    with these sources.
+    with these sources; `sweeps` is the folder where rows of sweeps are kept until they are done,
+    None for nowhere.
     """
 
-    def __init__(self, assistant: Assistant, find: Find, examples: Examples) -> None:
+    def __init__(
+        self, assistant: Sweeps, find: Find, examples: Examples, sweeps: Path | None = None
+    ) -> None:
         self._assistant, self._find, self._examples = assistant, find, examples
+        self._sweeps = sweeps
 
     def restore(self, request: gr.Request) -> tuple[str, str]:
         """What stands on the page when it is loaded: the conversation so far, or the welcome."""
@@ -80,6 +87,32 @@ class Page:
         if shown is None or not shown.done:  # another conversation was begun meanwhile
             yield (gr.skip(), gr.skip(), *_composer(busy=False))
 
+    def sweep(self, number: str, request: gr.Request) -> Iterator[tuple[object, ...]]:
+        """The same updates for the sweep that the turn of this number offered; what stands in the
+        question field stays."""
+        session = self._find(request)
+        if session is None:
+            yield (gr.skip(), render.note(_SIGNED_OUT), *_composer(busy=False, text=None))
+            return
+        turn = int(number) if number.isdecimal() and len(number) < 10 else 0
+        earlier = _joined(session.conversation.shown)
+        shown = None
+        sweep = chat_sweep.sweep(self._assistant, session, turn, self._sweeps)
+        with closing(sweep) as views:
+            for view in views:
+                if view is shown:
+                    yield _UNCHANGED
+                else:
+                    drawn = render_sweep.sweep(view)
+                    yield (earlier, drawn, *_composer(busy=not view.over, text=None))
+                shown = view
+        if shown is None:
+            busy = session.conversation.busy.locked()
+            why = _ONE_AT_A_TIME if busy else _NO_OFFER
+            yield (earlier, render.note(why), *_composer(busy=False, text=None))
+        elif not shown.over:  # another conversation was begun meanwhile
+            yield (gr.skip(), gr.skip(), *_composer(busy=False, text=None))
+
     def stop(self, request: gr.Request) -> None:
         """Stop the answer that is being written."""
         session = self._find(request)
@@ -101,9 +134,11 @@ def _joined(turns: list[str]) -> str:
     return f'<div class="turns">{"".join(turns)}</div>' if turns else ""
 
 
-def _composer(*, busy: bool, text: str = "") -> tuple[object, object, object]:
+def _composer(*, busy: bool, text: str | None = "") -> tuple[object, object, object]:
+    """The question field and its buttons; `text` None leaves the field as it is."""
+    field = {} if text is None else {"value": text}
     return (
-        gr.update(value=text, interactive=not busy),
+        gr.update(**field, interactive=not busy),
         gr.update(visible=not busy),
         gr.update(visible=busy),
     )
@@ -144,7 +179,12 @@ def build(page: Page, who: str) -> gr.Blocks:
                     max_lines=1,
                     scale=0,
                 )
+        # The page's script fills this in and presses the button; nobody sees them.
+        turn = gr.Textbox(elem_id="cl-turn", container=False, show_label=False)
+        sweep = gr.Button("Read all documents", elem_id="cl-sweep")
         _wire(page, blocks, (shown, live, question, day, ask, stop, new))
+        everything = [shown, live, question, ask, stop]
+        sweep.click(page.sweep, [turn], everything, trigger_mode="once", **_QUIET)
         _watch_model(page, blocks, [model, notes])
     # One answer at a time per session is seen to by the session, and the model has a line of its
     # own that tells where one stands; Gradio's would only be silent. Each answer under way takes a

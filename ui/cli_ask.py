@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,15 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assistant.answer import Answer, Citation, Passage, Question, Verdict
+from assistant.answer import Answer, Citation, Conflict, Passage, Question, Verdict
 from ui import failures, terminal
 from ui.context import shared
 from ui.errors import SomeFailed, UsageError
+from ui.narrowing import ids_of
 from ui.options import checked_day
 
 if TYPE_CHECKING:
-    from assistant.pipeline import SearchReport
-    from ui.ports import Assistant
+    from assistant.pipeline import Assistant, SearchReport
 
 Text = Annotated[str | None, typer.Argument(metavar="QUESTION", help="What you want to know.")]
 Queries = Annotated[
@@ -36,6 +37,14 @@ In = Annotated[
         "--collection", metavar="NAME", help="Only this collection; may be given several times."
     ),
 ]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--document",
+        metavar="SOURCE",
+        help="Only this document, by source or id; may be given several times.",
+    ),
+]
 AsOf = Annotated[
     str | None,
     typer.Option("--as-of", metavar="DATE", help="What was in force on that day, not today."),
@@ -43,6 +52,14 @@ AsOf = Annotated[
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON object a line to stdout, nothing else.")
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """What the questions of a command are narrowed to: collections, and documents by id."""
+
+    collections: frozenset[str] | None = None
+    documents: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +80,7 @@ def search(
     question: Text = None,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many passages.")] = 10,
     collection: In = None,
+    document: Only = None,
     as_of: AsOf = None,
     queries: Queries = None,
     json: Json = False,
@@ -75,8 +93,9 @@ def search(
         if not query.text.strip():
             raise UsageError("The question is empty: type what you want to find.")
     with composition.assistant(shared(context).home) as assistant:
+        within = _within(assistant, collection, document, as_of)
         for query in wanted:
-            report = assistant.search(_question(query, collection), k)
+            report = assistant.search(_question(query, within), k)
             if json:
                 terminal.say_json(query.labelled(search_json(query.text, report, query.as_of)))
             else:
@@ -87,6 +106,7 @@ def ask(
     context: typer.Context,
     question: Text = None,
     collection: In = None,
+    document: Only = None,
     as_of: AsOf = None,
     queries: Queries = None,
     json: Json = False,
@@ -96,9 +116,12 @@ def ask(
 
     wanted = list(_wanted(question, queries, as_of))
     not_answered = 0
+    start = _start(context)
     with composition.assistant(shared(context).home) as assistant:
+        within = _within(assistant, collection, document, as_of)
         for query in wanted:
-            answer = _answered(assistant, _question(query, collection), query, json)
+            asked = _question(query, within)
+            answer = _answered(assistant, asked, query, sweep_command(asked, start), json)
             not_answered += answer.verdict in (Verdict.REFUSED, Verdict.FAILED)
             if queries is None:
                 _end_with(answer)
@@ -109,18 +132,21 @@ def ask(
         )
 
 
-def _answered(assistant: Assistant, question: Question, query: Query, json: bool) -> Answer:
+def _answered(
+    assistant: Assistant, question: Question, query: Query, command: str, json: bool
+) -> Answer:
+    """The answer, shown; `command` is what does as its offer says."""
     from ui import show_answer
 
     answer = show_answer.watched(assistant, question, terminal.err(), terminal.complain)
     if json:
-        terminal.say_json(query.labelled(answer_json(answer)))
+        terminal.say_json(query.labelled(answer_json(answer, command)))
         return answer
     console = terminal.out()
     if query.id is not None:
         console.print(f"\n{terminal.visible(query.text)}", style="bold")
     if answer.verdict is not Verdict.REFUSED:
-        show_answer.answer(console, answer)
+        show_answer.answer(console, answer, command)
     return answer
 
 
@@ -134,13 +160,51 @@ def _end_with(answer: Answer) -> None:
         raise typer.Exit(failures.INDEX_UNAVAILABLE)
 
 
-def _question(query: Query, collections: list[str] | None) -> Question:
+def _within(
+    assistant: Assistant,
+    collections: list[str] | None,
+    documents: list[str] | None,
+    as_of: str | None,
+) -> Within:
+    """Raises UsageError for a document that is not there."""
     from ui import composition
 
     narrowed = frozenset(collections) if collections else None
+    day = None if as_of is None else checked_day(as_of)
+    ids = ids_of(assistant, composition.terminal_asker(), documents, narrowed, day)
+    return Within(narrowed, ids)
+
+
+def _question(query: Query, within: Within) -> Question:
+    from ui import composition
+
     return Question(
-        query.text, composition.terminal_asker(), collections=narrowed, as_of=query.as_of
+        query.text,
+        composition.terminal_asker(),
+        collections=within.collections,
+        as_of=query.as_of,
+        documents=within.documents,
     )
+
+
+def _start(context: typer.Context) -> tuple[str, ...]:
+    """How a command line for the same data folder begins."""
+    given = context.find_root().get_parameter_source("home")
+    if given is None or given.name != "COMMANDLINE":
+        return ("cloister",)
+    return ("cloister", "--home", str(shared(context).home))
+
+
+def sweep_command(question: Question, start: Sequence[str] = ("cloister",)) -> str:
+    """The command line that puts the question to every document, as a POSIX shell reads it."""
+    narrowed: list[str] = []
+    for name in sorted(question.collections or ()):
+        narrowed += ["--collection", name]
+    if question.as_of is not None:
+        narrowed += ["--as-of", question.as_of]
+    text = " ".join(question.text.split())
+    asked = ["--", text] if text.startswith("-") else [text]
+    return shlex.join([*start, "sweep", *narrowed, *asked])
 
 
 def _wanted(question: str | None, queries: Path | None, as_of: str | None) -> Iterator[Query]:
@@ -197,19 +261,31 @@ def search_json(question: str, report: SearchReport, as_of: str | None = None) -
     return {"question": question, **day, "hits": hits, "timings": dict(report.timings)}
 
 
-def answer_json(answer: Answer) -> dict[str, object]:
-    """What `ask --json` prints. The keys are an interface."""
+def answer_json(answer: Answer, command: str = "") -> dict[str, object]:
+    """What `ask --json` prints; `command` is what does as its offer says. The keys are an
+    interface."""
     keys = ("number", "document", "source", "page", "start", "end", "quote")
+    offer = answer.offer
     return {
         "verdict": answer.verdict.value,
         "text": answer.text,
         **({"as_of": answer.as_of} if answer.as_of else {}),
+        "understood": answer.understood,
         "citations": [_with_warning(keys, citation) for citation in answer.citations],
+        "conflicts": [conflict_json(conflict) for conflict in answer.conflicts],
+        **({} if offer is None else {"offer": {**asdict(offer), "command": command}}),
         "model": answer.model,
         "record": answer.record,
         "timings": dict(answer.timings),
         "cost": asdict(answer.cost),
     }
+
+
+def conflict_json(conflict: Conflict) -> dict[str, object]:
+    """A conflict; `citation` is the number of the one that shows a side. The keys are an
+    interface."""
+    sides = [asdict(side) for side in conflict.sides]
+    return {"kind": conflict.kind, "sentence": conflict.sentence, "sides": sides}
 
 
 def _with_warning(keys: Sequence[str], what: Citation | Passage) -> dict[str, object]:

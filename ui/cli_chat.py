@@ -66,6 +66,7 @@ def chat(
             actor_of=composition.actor_of,
             examples=lambda sources: examples.offered(settings.examples, sources),
             session_seconds=round(settings.session_hours * 3600),
+            sweeps=home / "sweeps",
         )
         assistant.warm()
 

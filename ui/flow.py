@@ -14,13 +14,16 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
+from typing import TypeVar
 
 from assistant.answer import Answer, Event, Question, Verdict
 from ui import failures, render, turn
 from ui.ports import Answers
 from ui.turn import View
-from ui.web_session import Conversation, Session
+from ui.web_session import Conversation, Offered, Session
+
+_Step = TypeVar("_Step")
 
 POLL_SECONDS = 0.25  # how soon a page notices Stop, and Gradio's closing is noticed
 HISTORY_SENT = 6  # earlier turns that a follow-up may lean on
@@ -56,6 +59,8 @@ def converse(
                 return
             conversation.places |= turn.places(view)
             if view.answer is not None:
+                if view.answer.offer is not None:
+                    conversation.offers[view.number] = Offered(text, as_of)
                 conversation.finish(text, view.answer, render.turn(view))
             yield view
     finally:
@@ -73,7 +78,15 @@ def _views(
     if stop.is_set():  # signed out before it began
         yield turn.stopped(view)
         return
-    steps = _started(assistant, question, conversation, stop)
+
+    def forget() -> None:
+        if conversation.name != question.conversation:  # ended before the model was done
+            assistant.forget(question.conversation)
+
+    def begin() -> Iterator[Event]:
+        return ended_first(assistant.stream(question, cancelled=stop.is_set), Answer)
+
+    steps = read_apart(begin, stop, forget)
     while not view.done:
         try:
             step = steps.get(timeout=POLL_SECONDS)
@@ -95,30 +108,47 @@ def _whole(step: Event | BaseException | None) -> bool:
     return isinstance(step, Answer) and step.verdict is not Verdict.FAILED
 
 
-def _started(
-    assistant: Answers, question: Question, conversation: Conversation, stop: threading.Event
-) -> queue.SimpleQueue[Event | BaseException]:
-    steps: queue.SimpleQueue[Event | BaseException] = queue.SimpleQueue()
+def ended_first(steps: Iterator[_Step], *results: type) -> Generator[_Step, None, None]:
+    """`steps`, their result (of one of these types) held back until they have come to their end:
+    whoever leaves on seeing it cannot cut off what they still had to do, or have them record that
+    they were left."""
+    held: list[_Step] = []
+    try:
+        for step in steps:
+            if isinstance(step, results):
+                held.append(step)
+            else:
+                yield step
+    finally:
+        close = getattr(steps, "close", None)
+        if close is not None:
+            close()
+    yield from held
+
+
+def read_apart(
+    begin: Callable[[], Iterator[_Step]], stop: threading.Event, over: Callable[[], object]
+) -> queue.SimpleQueue[_Step | BaseException]:
+    """What an iterator yields, read in a thread of its own until it ends or `stop` is set; `over`
+    is called after that. What it raises comes as a step too, and at its end a RuntimeError, which
+    only whoever misses a result reads."""
+    steps: queue.SimpleQueue[_Step | BaseException] = queue.SimpleQueue()
 
     def read() -> None:
-        finished = False
         try:
-            events = assistant.stream(question, cancelled=stop.is_set)
+            events = begin()
             for event in events:
                 steps.put(event)
-                finished = finished or isinstance(event, Answer)
                 if stop.is_set():
                     break
             close = getattr(events, "close", None)
             if close is not None:
                 close()
-            if not finished and not stop.is_set():
-                raise RuntimeError("the answer ended without a verdict")
+            steps.put(RuntimeError("the work ended without a result"))
         except BaseException as error:  # noqa: BLE001 - handed to the thread that shows it
             steps.put(error)
         finally:
-            if conversation.name != question.conversation:  # ended before the model was done
-                assistant.forget(question.conversation)
+            over()
 
     threading.Thread(target=read, name="answer", daemon=True).start()
     return steps

@@ -15,11 +15,18 @@ from ui import (
     cli_ask,
     cli_audit,
     cli_chat,
+    cli_classify,
+    cli_compare,
     cli_eval,
+    cli_eval_answers,
+    cli_extract,
     cli_ingest,
     cli_keys,
     cli_models,
+    cli_prompts,
     cli_serve,
+    cli_summarise,
+    cli_sweep,
     failures,
     terminal,
 )
@@ -36,10 +43,17 @@ app = typer.Typer(
 app.add_typer(cli_ingest.app, name="ingest")
 app.command("search")(cli_ask.search)
 app.command("ask")(cli_ask.ask)
+app.command("summarise")(cli_summarise.summarise)
+app.command("extract")(cli_extract.extract)
+app.command("classify")(cli_classify.classify)
+app.command("compare")(cli_compare.compare)
+app.command("sweep")(cli_sweep.sweep)
 app.command("chat")(cli_chat.chat)
 app.command("serve")(cli_serve.serve)
 app.add_typer(cli_keys.app, name="keys")
 app.add_typer(cli_models.app, name="models")
+app.add_typer(cli_prompts.app, name="prompts")
+cli_eval.app.command("answers")(cli_eval_answers.answers)
 app.add_typer(cli_eval.app, name="eval")
 app.add_typer(cli_audit.app, name="audit")
 

@@ -11,6 +11,15 @@ from ui.errors import UsageError
 
 In = Annotated[str, typer.Option("--collection", metavar="NAME", help="The collection.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON to stdout, nothing else.")]
+Gated = Annotated[
+    bool,
+    typer.Option(
+        "--gated", help="Ask the sets of gates.toml first; refused if a figure is beyond its bound."
+    ),
+]
+GateSet = Annotated[
+    str, typer.Option("--set", metavar="SET", help="Only this set of gates.toml; with --gated.")
+]
 DEFAULT = "default"
 
 

@@ -53,10 +53,14 @@ class Pages(Protocol):
 
 
 class Listing(Protocol):
-    """A document, as far as the chat's first page needs it."""
+    """A document, as far as it can be named."""
 
     @property
+    def id(self) -> str: ...
+    @property
     def source(self) -> str: ...
+    @property
+    def collection(self) -> str: ...
 
 
 class Assistant(Answers, Pages, Protocol):
@@ -70,8 +74,8 @@ class Assistant(Answers, Pages, Protocol):
         """The nearest passages, without a model."""
         ...
 
-    def documents(self, asker: Asker) -> Sequence[Listing]:
-        """The documents that the asker may read."""
+    def documents(self, asker: Asker, as_of: str | None = None) -> Sequence[Listing]:
+        """The documents in force on that day (None: today) that the asker may read."""
         ...
 
 

@@ -13,7 +13,17 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from assistant.answer import Answer, Citation, Passage, Sentence, Stage, Verdict
+from assistant.answer import (
+    Answer,
+    Citation,
+    Conflict,
+    Offer,
+    Passage,
+    Sentence,
+    Side,
+    Stage,
+    Verdict,
+)
 from assistant.errors import ModelBusy
 from assistant.model_status import ModelStatus
 from ui.turn import WAITING, View
@@ -25,6 +35,7 @@ VERDICTS = {
     Verdict.REFUSED: ("Not answered", "refused"),
     Verdict.FAILED: ("Something went wrong", "failed"),
 }
+OFFERED = ("A question to every document", "offered")  # no document lacks what it asks for
 STAGES = {
     "searching": ("Searching your documents", "Searched your documents"),
     "reading": ("Reading {n}", "Read {n}"),
@@ -98,16 +109,19 @@ def turn(view: View) -> str:
 
 
 def _finished(view: View, answer: Answer) -> list[str]:
-    words, kind = VERDICTS[answer.verdict]
+    words, kind = headline(answer)
     then = f' <span class="then">as of {flat(answer.as_of)}</span>' if answer.as_of else ""
-    parts = [f'<p class="verdict v-{kind}">{words}{then}</p>']
-    explained = answer.explanation if answer.explanation != answer.text else ""
+    parts = [_understood(answer), f'<p class="verdict v-{kind}">{words}{then}</p>']
+    explained = reasons(answer)
     if explained and was_busy(answer):
         parts.append(f'<p class="busy">{told(explained)}</p>')
     if answer.sentences:
         parts.append(_sentences(view, answer.sentences, answer.verdict is Verdict.QUOTED))
     elif answer.verdict is not Verdict.FAILED and answer.text:
         parts.append(f'<p class="says">{plain(answer.text)}</p>')
+    parts += [_conflict(view.number, each, answer.citations) for each in answer.conflicts]
+    if answer.offer is not None:
+        parts.append(_offer(view.number, answer.offer))
     if explained and not was_busy(answer):
         parts.append(f'<p class="why">{told(explained)}</p>')
     if answer.citations:
@@ -119,20 +133,101 @@ def _finished(view: View, answer: Answer) -> list[str]:
     return parts
 
 
+def headline(answer: Answer) -> tuple[str, str]:
+    """What the answer is in a few words, and the class that it is drawn with."""
+    return VERDICTS[answer.verdict] if answer.offer is None else OFFERED
+
+
+def reasons(answer: Answer) -> str:
+    """The explanation without what is said elsewhere: the answer's text, and its conflicts."""
+    said = answer.explanation if answer.explanation != answer.text else ""
+    for conflict in answer.conflicts:
+        said = said.replace(conflict.sentence, "") if conflict.sentence else said
+    return " ".join(said.split())
+
+
+def _understood(answer: Answer) -> str:
+    if not answer.understood:
+        return ""
+    return f'<p class="understood">Understood as: <span>{flat(answer.understood)}</span></p>'
+
+
+def conflict_words(conflict: Conflict) -> str:
+    """The heading of a conflict."""
+    if conflict.kind == "versions":
+        return "Versions of a document differ"
+    return "Your documents disagree"
+
+
+def _conflict(turn_number: int, conflict: Conflict, citations: Sequence[Citation]) -> str:
+    """A conflict as a table of its sides. A side whose citation is not there opens nothing."""
+    cited = {citation.number: citation for citation in citations}
+    rows = "".join(_side(turn_number, each, cited.get(each.citation)) for each in conflict.sides)
+    columns = "".join(
+        f'<th role="columnheader" scope="col">{name}</th>'
+        for name in ("States", "Document", "In force")
+    )
+    return (
+        f'<div class="conflict"><h3>{conflict_words(conflict)}</h3><p>{flat(conflict.sentence)}</p>'
+        f'<table role="table"><thead role="rowgroup"><tr role="row">{columns}</tr></thead>'
+        f'<tbody role="rowgroup">{rows}</tbody></table></div>'
+    )
+
+
+def _side(turn_number: int, side: Side, citation: Citation | None) -> str:
+    title, chip, place = side.source, "", ""
+    if citation is not None:
+        name = page_name(citation.page, citation.label)
+        title = citation.title or citation.source
+        chip = chip_of(turn_number, citation.number, f"{title}, {name}")
+        place = f' <span class="place">{flat(name)}</span>'
+    return (
+        f'<tr role="row"><th role="rowheader" scope="row">{flat(side.value)}</th>'
+        f'<td role="cell"><span class="title">{flat(title)}</span>{place}{chip}</td>'
+        f'<td role="cell">{_days(in_force(side, citation))}</td></tr>'
+    )
+
+
+def _days(told: Sequence[str]) -> str:
+    days = "".join(f'<span class="day">{flat(each)}</span> ' for each in told)
+    return days or "no dates stated"
+
+
+def in_force(side: Side, citation: Citation | None) -> list[str]:
+    """From when and until when the document of a side is in force, as far as that is known."""
+    force = citation.force if citation is not None else None
+    since = side.since or (force.effective_from if force else None) or ""
+    until = (force.superseded_on or force.effective_to or "") if force else ""
+    told = [f"since {since}" if since else "", f"until {until}" if until else ""]
+    return [each for each in told if each]
+
+
+def _offer(turn_number: int, offer: Offer) -> str:
+    """The button of an offer; its sentence is the answer's text."""
+    if offer.task != "sweep":
+        return ""
+    return (
+        f'<p class="offer"><button type="button" class="sweep" value="{turn_number}">'
+        f"Read all {offer.documents:,} documents</button></p>"
+    )
+
+
 def _sentences(view: View, sentences: Sequence[Sentence], quoted: bool = False) -> str:
     if not sentences:
         return ""
     titles = {c.number: f"{c.title}, {page_name(c.page, c.label)}" for c in view.citations}
     shown = []
     for sentence in sentences:
-        chips = "".join(_chip(view.number, n, titles[n]) for n in sentence.citations if n in titles)
+        known = [number for number in sentence.citations if number in titles]
+        chips = "".join(chip_of(view.number, number, titles[number]) for number in known)
         shown.append(f'<span class="sentence">{plain(sentence.text.strip())}{chips}</span>')
     if quoted:
         return "".join(f'<blockquote class="says">{s}</blockquote>' for s in shown)
     return f'<p class="says">{" ".join(shown)}</p>'
 
 
-def _chip(turn_number: int, number: int, title: str) -> str:
+def chip_of(turn_number: int, number: int, title: str) -> str:
+    """The button that opens a citation of a turn."""
     return (
         f'<button type="button" class="chip" value="{turn_number}:a{number}" '
         f'title="{flat(title)}">{number}</button>'

@@ -11,10 +11,31 @@ from rich.padding import Padding
 from rich.spinner import Spinner
 from rich.text import Text
 
-from assistant.answer import Answer, Citation, Event, Passage, Question, Sentence, Verdict
+from assistant.answer import (
+    Answer,
+    Citation,
+    Conflict,
+    Event,
+    Passage,
+    Question,
+    Sentence,
+    Side,
+    Verdict,
+)
 from ui import turn
 from ui.ports import Answers
-from ui.render import VERDICTS, cost_facts, now_words, page_name, shortened, stage_words, was_busy
+from ui.render import (
+    conflict_words,
+    cost_facts,
+    headline,
+    in_force,
+    now_words,
+    page_name,
+    reasons,
+    shortened,
+    stage_words,
+    was_busy,
+)
 from ui.terminal import visible
 
 STYLES = {
@@ -86,18 +107,26 @@ def _underway(view: turn.View) -> RenderableType:
     return Group(*shown)
 
 
-def answer(console: Console, given: Answer) -> None:
-    """The verdict, the sentences with their marks, and where each comes from."""
-    words, _ = VERDICTS[given.verdict]
+def answer(console: Console, given: Answer, command: str = "") -> None:
+    """The verdict, the sentences with their marks, and where each comes from; `command` is what
+    does as the answer's offer says."""
+    words, _ = headline(given)
     console.print()
+    if given.understood:
+        console.print(Text(f"Understood as: {visible(given.understood)}", style="dim"))
     console.print(Text(words, style=STYLES[given.verdict]).append(_then(given.as_of), "dim"))
     if given.sentences:
         console.print(Padding(_sentences(given.sentences), (1, 0)))
     elif given.text:
         console.print(Padding(Text(visible(given.text)), (1, 0)))
-    if given.explanation and given.explanation != given.text:
+    for conflict in given.conflicts:
+        _conflict(console, conflict, given.citations)
+    if given.offer is not None and command:
+        told = Text(f"Run: {visible(command)}\n", style="bold")
+        console.print(told, soft_wrap=True)  # one line, so that it can be copied
+    if why := reasons(given):
         style = "yellow" if was_busy(given) else "dim"
-        console.print(Padding(Text(visible(given.explanation), style=style), (0, 0, 1, 0)))
+        console.print(Padding(Text(visible(why), style=style), (0, 0, 1, 0)))
     if given.citations:
         console.print(Text("Sources", style="bold"))
         for citation in given.citations:
@@ -109,6 +138,28 @@ def answer(console: Console, given: Answer) -> None:
     footer = _footer(given)
     if footer:
         console.print(Text(footer, style="dim"))
+
+
+def _conflict(console: Console, conflict: Conflict, citations: Sequence[Citation]) -> None:
+    """What the documents state differently: a line for each side, with its mark and days."""
+    cited = {citation.number: citation for citation in citations}
+    console.print(Text(f"! {conflict_words(conflict)}", style="bold yellow"))
+    console.print(Padding(Text(visible(conflict.sentence)), (0, 0, 0, 2)))
+    for side in conflict.sides:
+        console.print(Padding(_side(side, cited.get(side.citation)), (0, 0, 0, 2)))
+    console.print()
+
+
+def _side(side: Side, citation: Citation | None) -> Text:
+    line = Text(f"{visible(side.value)}: ", style="bold")
+    if citation is not None:
+        title = visible(citation.title or citation.source)
+        line.append(f"{title}, {visible(page_name(citation.page, citation.label))}", "default")
+        line.append(f" [{citation.number}]", style="bold cyan")
+    else:
+        line.append(visible(side.source), "default")
+    days = " ".join(in_force(side, citation))
+    return line.append(f", in force {visible(days)}", "dim") if days else line
 
 
 def _sentences(sentences: Sequence[Sentence]) -> Text:

@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from typing import cast
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -22,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.answer import Asker, Event, Question, Stage
 from audit.record import Event as LogEvent
-from ui import api_reply, api_shapes
+from ui import api_reply, api_shapes, api_tasks
 from ui.api_errors import Refused, bad, busy, failed_by, no_key, no_model, no_route
 from ui.api_keys import ApiKey, KeyFile
 from ui.api_line import Busy, Line, Place
@@ -30,7 +31,8 @@ from ui.api_refusals import Refusals
 from ui.api_running import Running
 from ui.cli_ask import search_json
 from ui.failures import describe
-from ui.ports import Assistant
+from ui.narrowing import Lists, NoDocument, ids_of
+from ui.ports import Answers, Assistant
 
 PATHS = ("/health", "/v1/")
 _ONE_MODEL = "/v1/models/"
@@ -99,6 +101,7 @@ class Api:
             "/v1/models": {"GET": self._models},
             _ONE_MODEL: {"GET": self._model},
             "/v1/search": {"POST": self._search},
+            api_tasks.PATH: {"POST": self._task},
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -156,8 +159,7 @@ class Api:
         if path == "/health" and request.method in ("GET", "HEAD"):
             return JSONResponse({"status": self._health()})
         key = await self._key(request)
-        one = path.startswith(_ONE_MODEL) and "/" not in path.removeprefix(_ONE_MODEL)
-        methods = self._routes.get(_ONE_MODEL if one else path)
+        methods = self._routes.get(_pattern(path))
         if methods is None:
             raise no_route()
         handler = methods.get(request.method)
@@ -195,8 +197,13 @@ class Api:
 
     async def _search(self, request: Request, key: ApiKey) -> ASGIApp:
         wanted = api_shapes.search_request(api_shapes.parsed(await _body(request)))
+        asker = _asker(request, key)
         question = Question(
-            wanted.text, _asker(request, key), collections=wanted.collections, as_of=wanted.as_of
+            wanted.text,
+            asker,
+            collections=wanted.collections,
+            as_of=wanted.as_of,
+            documents=await self._ids(asker, wanted.documents, wanted.collections),
         )
         place = self._enter(key)
         try:
@@ -211,15 +218,37 @@ class Api:
         wanted = api_shapes.chat_request(api_shapes.parsed(await _body(request)))
         if wanted.model not in (api_reply.MODEL, self._parts.assistant.model_status().name):
             raise no_model(wanted.model)
+        asker = _asker(request, key)
         question = Question(
             wanted.text,
-            _asker(request, key),
+            asker,
             wanted.history,
             collections=wanted.collections,
             as_of=wanted.as_of,
             conversation=api_shapes.conversation_name(key.id, wanted.conversation),
+            documents=await self._ids(asker, wanted.documents, wanted.collections),
         )
-        return api_reply.ChatReply(wanted, self._events(question, key), self.refused)
+        events = self._events(self._parts.assistant, question, key)
+        return api_reply.Reply(api_reply.Script(wanted), events, self.refused)
+
+    async def _task(self, request: Request, key: ApiKey) -> ASGIApp:
+        name = str(request.scope["path"]).removeprefix(api_tasks.PATH)
+        asker = _asker(request, key)
+        task = api_tasks.request_of(name, api_shapes.parsed(await _body(request)), asker)
+        work = api_tasks.TaskStream(cast(api_tasks.Runs, self._parts.assistant), task)
+        events = self._events(cast(Answers, work), Question(name, asker), key)
+        return api_reply.Reply(api_tasks.Telling(), events, self.refused)
+
+    async def _ids(
+        self, asker: Asker, names: tuple[str, ...], collections: frozenset[str] | None
+    ) -> frozenset[str] | None:
+        """The documents of these names, None for all. Raises Refused."""
+        try:
+            lists = cast(Lists, self._parts.assistant)
+            return await asyncio.to_thread(ids_of, lists, asker, names, collections)
+        except NoDocument as error:
+            said = f"There is no document {error.name[:200]!r} that this key may read."
+            raise bad(said, "documents", "unknown_document") from None
 
     def _enter(self, key: ApiKey) -> Place:
         try:
@@ -227,9 +256,11 @@ class Api:
         except Busy as full:
             raise busy(full.ahead, full.own) from None
 
-    async def _events(self, question: Question, key: ApiKey) -> AsyncGenerator[Event, None]:
-        """The place in the line while it changes, then what the assistant yields. The place is
-        given back once the assistant has closed the answer, however this ends. Raises Refused."""
+    async def _events(
+        self, work: Answers, question: Question, key: ApiKey
+    ) -> AsyncGenerator[Event, None]:
+        """The place in the line while it changes, then what the work yields. The place is given
+        back once the work has ended, however this ends. Raises Refused."""
         place = self._enter(key)
         reading = None
         try:
@@ -241,9 +272,7 @@ class Api:
                 told = ahead
                 with suppress(TimeoutError):
                     await asyncio.wait_for(place.turn.wait(), _TELL_SECONDS)
-            reading = self._running.start(
-                self._parts.assistant, question, lambda: self._line.leave(place)
-            )
+            reading = self._running.start(work, question, lambda: self._line.leave(place))
             async with aclosing(reading.events()) as events:
                 async for event in events:
                     yield event
@@ -252,6 +281,13 @@ class Api:
                 self._line.leave(place)
             else:
                 reading.cancel()
+
+
+def _pattern(path: str) -> str:
+    """The route that a path belongs to: those that end in a name are listed without it."""
+    start, _, name = path.rpartition("/")
+    named = f"{start}/" in (_ONE_MODEL, api_tasks.PATH)
+    return f"{start}/" if named and name else path
 
 
 def _client(request: Request) -> str:

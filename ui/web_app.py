@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
@@ -22,7 +23,7 @@ from starlette.responses import JSONResponse, Response
 from assistant.answer import Asker
 from audit.record import Actor, Event
 from ui import chat_page, failures, place, web_pages
-from ui.ports import Assistant
+from ui.chat_sweep import Sweeps
 from ui.theme import theme
 from ui.web_guard import Guard, cookie_name, secret_of
 from ui.web_session import Session, Sessions
@@ -36,9 +37,10 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True)
 class Chat:
-    """Everything that the routes need. `actor_of` turns an asker into the log's actor."""
+    """Everything that the routes need. `actor_of` turns an asker into the log's actor; `sweeps` is
+    the folder where rows of sweeps are kept until they are done, None for nowhere."""
 
-    assistant: Assistant
+    assistant: Sweeps
     log: Recorder
     sessions: Sessions
     port: int
@@ -46,6 +48,7 @@ class Chat:
     examples: chat_page.Examples
     session_seconds: int
     address: str = "127.0.0.1"
+    sweeps: Path | None = None
 
     def session(self, request: Request | gr.Request) -> Session | None:
         """The session of a request's cookie."""
@@ -70,7 +73,7 @@ def create_app(chat: Chat, who: str) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, telemetry=silent)
     _add_sign_in(app, chat)
     _add_places(app, chat)
-    page = chat_page.Page(chat.assistant, chat.session, chat.examples)
+    page = chat_page.Page(chat.assistant, chat.session, chat.examples, chat.sweeps)
     gr.mount_gradio_app(
         app,
         chat_page.build(page, who),

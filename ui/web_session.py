@@ -47,6 +47,14 @@ class Look:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A question that a turn offered to put to every document, with the day that it is about."""
+
+    question: str
+    as_of: str | None = None
+
+
 @dataclass
 class Conversation:
     """One browser session's conversation, on the server: the browser never names a document.
@@ -63,6 +71,7 @@ class Conversation:
     history: list[Turn] = field(default_factory=list)
     places: dict[str, Citation | Passage] = field(default_factory=dict)
     looks: dict[str, Look] = field(default_factory=dict)  # whose pictures may be fetched still
+    offers: dict[int, Offered] = field(default_factory=dict)  # by turn
     shown: list[str] = field(default_factory=list)  # finished turns as HTML
     stop: threading.Event = field(default_factory=threading.Event)
     busy: threading.Lock = field(default_factory=threading.Lock)
@@ -77,14 +86,25 @@ class Conversation:
             self.stop = stop
             if self.over:
                 stop.set()
-            gone = f"{self.turns - KEPT_TURNS}:"
-            self.places = {k: v for k, v in self.places.items() if not k.startswith(gone)}
+            gone = self.turns - KEPT_TURNS
+            self.places = {k: v for k, v in self.places.items() if not k.startswith(f"{gone}:")}
+            self.offers.pop(gone, None)
             self.shown = self.shown[-(KEPT_TURNS - 1) :]
             return self.turns
 
     def finish(self, question: str, answer: Answer, shown: str) -> None:
-        """Keep a finished turn: as context for follow-ups, and as what the page shows."""
-        self.history = [*self.history[-(KEPT_TURNS - 1) :], Turn(question, answer.text)]
+        """Keep a finished turn: as context for follow-ups, and as what the page shows.
+
+        The question is kept as it was asked: what it leant on is worked out anew for each
+        follow-up, from the turns that the asker may still read then.
+        """
+        cited = tuple(dict.fromkeys(citation.document for citation in answer.citations))
+        turn = Turn(question, answer.text, cited)
+        self.history = [*self.history[-(KEPT_TURNS - 1) :], turn]
+        self.keep(shown)
+
+    def keep(self, shown: str) -> None:
+        """Keep what the page shows of a turn that is no context for follow-ups."""
         self.shown.append(shown)
 
     def clear(self, over: bool = False) -> None:
@@ -97,6 +117,7 @@ class Conversation:
             self.over = self.over or over
             self.stop.set()
             self.history, self.places, self.looks, self.shown = [], {}, {}, []
+            self.offers = {}
         self.forget(ended)
 
 

@@ -74,7 +74,13 @@ class MemoryLibrary:
         return Scope(frozenset(name for name, who in self.grants.items() if who & groups))
 
     def search(
-        self, question: str, scope: Scope, k: int = 10, *, day: str | None = None
+        self,
+        question: str,
+        scope: Scope,
+        k: int = 10,
+        *,
+        day: str | None = None,
+        documents: frozenset[str] | None = None,
     ) -> SearchResult:
         self.days.append(day)
         wanted = keys(question)
@@ -83,6 +89,8 @@ class MemoryLibrary:
         for (document_id, number), page in self.texts.items():
             about = self.docs[document_id]
             if not scope.allows(about.collection) or not self._standing(about).in_force:
+                continue
+            if documents is not None and document_id not in documents:
                 continue
             chunk = Chunk(
                 hashlib.sha256(f"{document_id}{number}".encode()).hexdigest()[:32],
@@ -125,6 +133,12 @@ class MemoryLibrary:
 
     def documents(self, scope: Scope) -> Sequence[Document]:
         return [each for each in self.docs.values() if scope.allows(each.collection)]
+
+    def all_documents(self, scope: Scope) -> Sequence[Document]:
+        return self.documents(scope)
+
+    def refresh(self) -> None:
+        """There is nothing to bring level."""
 
     def original(self, document_id: str, scope: Scope) -> Path:
         raise NotFound("original file")
@@ -174,9 +188,11 @@ def assistant(
     shelf: MemoryLibrary | None = None,
     policy: Policy | None = None,
 ) -> Assistant:
-    """An assistant over stand-ins."""
+    """An assistant over stand-ins; unless the policy says otherwise the model is always asked."""
     viewer = Viewer(lambda path, number: None)
-    return Assistant(shelf or library(), log or MemoryLog(), model, viewer, policy or Policy())
+    return Assistant(
+        shelf or library(), log or MemoryLog(), model, viewer, policy or Policy(straight=False)
+    )
 
 
 def question(text: str, *earlier: str, asker: Asker = ANNA) -> Question:

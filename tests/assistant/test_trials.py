@@ -52,12 +52,18 @@ class DatedLibrary(MemoryLibrary):
         self._failure = failure
 
     def search(
-        self, question: str, scope: Scope, k: int = 10, *, day: str | None = None
+        self,
+        question: str,
+        scope: Scope,
+        k: int = 10,
+        *,
+        day: str | None = None,
+        documents: frozenset[str] | None = None,
     ) -> SearchResult:
         self.days.append(day)
         if self._failure:
             raise self._failure
-        return super().search(question, scope, k)
+        return super().search(question, scope, k, documents=documents)
 
     def all_documents(self, scope: Scope) -> Sequence[Document]:
         return self.documents(scope)

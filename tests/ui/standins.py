@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,17 +15,26 @@ from assistant.answer import (
     Answer,
     Asker,
     Citation,
+    Conflict,
     Event,
+    Force,
+    Offer,
     Passage,
     Question,
     Released,
     Sentence,
+    Side,
     Stage,
     Verdict,
 )
 from assistant.model_status import ModelStatus
 from assistant.pages import PageView, Rectangle
 from assistant.pipeline import SearchReport
+from assistant.sweep_rows import Request as SweepRequest
+from assistant.sweep_rows import Row, SweepResult, asked_of, said
+from assistant.sweep_verdict import SENTENCES, Reason
+from assistant.sweep_verdict import Verdict as RowVerdict
+from assistant.task import Progress as Step
 from audit.errors import AuditError
 from audit.record import Event as LogEvent
 from audit.record import Record
@@ -118,6 +128,93 @@ REFUSED = Answer(
     explanation="The question is empty; type one and ask again.",
 )
 
+COUNTING = "Which of these contracts have a change-of-control clause?"
+CONFLICTING = replace(
+    ANSWERED,
+    citations=(
+        replace(
+            citation(1, QUOTE_1),
+            force=Force(effective_from="2024-01-01", effective_to="2027-12-31"),
+        ),
+        citation(2, QUOTE_2, document="md", title="Records Handbook"),
+    ),
+    conflicts=(
+        Conflict(
+            "documents",
+            (
+                Side("six years", 1, "policies/retention.pdf", "2024-01-01"),
+                Side("24 months", 2, "policies/retention.md"),
+            ),
+            "Two documents in force state different periods: six years (Data Retention Policy, "
+            "since 2024-01-01) and 24 months (Records Handbook).",
+        ),
+    ),
+    understood="How long are customer identification records kept after the relationship ends?",
+    explanation="Each sentence was checked against the passage that it cites. Two documents in "
+    "force state different periods: six years (Data Retention Policy, since 2024-01-01) and 24 "
+    "months (Records Handbook).",
+)
+OFFERED = replace(
+    ABSTAINED,
+    text="This asks about every document: a sweep reads all 412 and shows a row for each; an "
+    "answer from the nearest passages would miss some.",
+    explanation="The nearest passages are listed; a sweep shows every document.",
+    offer=Offer(
+        "sweep",
+        "Does this document have a change-of-control clause?",
+        412,
+        "This asks about every document: a sweep reads all 412 and shows a row for each; an "
+        "answer from the nearest passages would miss some.",
+    ),
+)
+
+
+def sweep_row(number: int) -> Row:
+    """The row of a document: of ten two are found, one is unclear, and of a hundred one failed."""
+    row = Row(
+        document="pdf",
+        source=f"contracts/{2015 + number % 9}/corvane-{number:03}.pdf",
+        title=f"Supply agreement with Corvane Medical {number:03}",
+        collection="default",
+        verdict=RowVerdict.NOT_FOUND,
+    )
+    if number % 100 == 33:
+        why = SENTENCES[Reason.GONE]
+        return replace(row, verdict=RowVerdict.FAILED, reason=why, code=Reason.GONE)
+    if number % 10 in (1, 4):
+        cited = (replace(citation(number, QUOTE_1), title=row.title),)
+        return replace(row, verdict=RowVerdict.FOUND, quote=QUOTE_1, citations=cited)
+    if number % 10 == 7:
+        cited = (replace(citation(number, QUOTE_2), title=row.title),)
+        return replace(
+            row, verdict=RowVerdict.UNCLEAR, quote=QUOTE_2, citations=cited, code=Reason.NEAR,
+            reason=SENTENCES[Reason.NEAR], warning="Page 3 was read with doubt.",
+        )  # fmt: skip
+    return row
+
+
+def sweep_result(request: SweepRequest, rows: Sequence[Row]) -> SweepResult:
+    """What these rows amount to."""
+    asked = asked_of(request)
+    counts = Counter(row.verdict for row in rows)
+    values = Counter(row.value for row in rows if row.value)
+    result = SweepResult(
+        sweep="5e" * 16,
+        question=asked.question,
+        kind=asked.kind,
+        absent=asked.absent,
+        day="2026-01-02",
+        rows=tuple(rows),
+        counts={verdict: counts[verdict] for verdict in RowVerdict},
+        values=tuple(values.items()),
+        dropped=0,
+        resumed=sum(row.resumed for row in rows),
+        sentence="",
+        record="019393f0-0000-7000-8000-000000000009",
+        seconds=14.2,
+    )
+    return replace(result, sentence=said(result))
+
 
 def drawn_page() -> bytes:
     """A page as a PNG: white paper with the text set in plain lines."""
@@ -143,6 +240,8 @@ def drawn_page() -> bytes:
 @dataclass(frozen=True)
 class Listed:
     source: str
+    id: str = ""
+    collection: str = "default"
 
 
 SMOL = ModelStatus("SmolLM2-135M-Instruct-Q4_1", "ready")
@@ -166,6 +265,9 @@ class ScriptedAssistant:
     status: ModelStatus = SMOL
     cancelled_after: list[float] = field(default_factory=list)  # seconds of writing, each time
     forgotten: list[str] = field(default_factory=list)
+    rows: tuple[Row, ...] = ()  # of a sweep
+    hold_after: int = -1  # rows after which a sweep waits for `go`, or to be cancelled
+    requests: list[SweepRequest] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.go.set()
@@ -226,6 +328,25 @@ class ScriptedAssistant:
                 self.cancelled_after.append(time.monotonic() - began)
                 return
 
+    def run(
+        self, request: SweepRequest, cancelled: Callable[[], bool] | None = None
+    ) -> Iterator[object]:
+        """A sweep over `rows`."""
+        self.requests.append(request)
+        try:
+            for done, row in enumerate(self.rows):
+                if done == self.hold_after:
+                    self._decode(cancelled)
+                if cancelled is not None and cancelled():
+                    return
+                yield Step(done, len(self.rows), row.source)
+                threading.Event().wait(self.pause)
+                yield row
+            yield Step(len(self.rows), len(self.rows))
+            yield sweep_result(request, self.rows)
+        finally:
+            self.closed.set()
+
     def model_status(self) -> ModelStatus:
         return self.status
 
@@ -258,8 +379,8 @@ class ScriptedAssistant:
             else (),
         )
 
-    def documents(self, asker: Asker) -> Sequence[Listed]:
-        return [Listed(f"policies/{n}.pdf") for n in range(14)]
+    def documents(self, asker: Asker, as_of: str | None = None) -> Sequence[Listed]:
+        return [Listed(f"policies/{n}.pdf", f"{n:02}" * 32) for n in range(14)]
 
     def warm(self) -> None: ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ from assistant.answer import Cost
 from assistant.errors import ModelAltered, ModelBusy
 from tests.ui.standins import (
     ANSWERED,
+    CONFLICTING,
+    COUNTING,
+    OFFERED,
     QUOTED,
     BrokenAssistant,
     FullDisk,
@@ -76,13 +80,79 @@ def test_ask_json_has_exactly_the_promised_keys(
 ) -> None:
     assert run(["ask", "--json", "How long?"]) == 0
     (answer,) = lines(capsys.readouterr().out)
-    assert list(answer) == ["verdict", "text", "citations", "model", "record", "timings", "cost"]
+    assert list(answer) == [
+        "verdict", "text", "understood", "citations", "conflicts", "model", "record", "timings",
+        "cost",
+    ]  # fmt: skip
+    assert answer["understood"] == ""
+    assert answer["conflicts"] == []
     assert answer["verdict"] == "ANSWERED"
     assert isinstance(answer["citations"], list)
     assert list(answer["citations"][0]) == [
         "number", "document", "source", "page", "start", "end", "quote",
     ]  # fmt: skip
     assert answer["citations"][0]["quote"] == ANSWERED.citations[0].quote
+
+
+def test_a_conflict_and_what_was_understood_are_shown_and_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(monkeypatch, ScriptedAssistant(answers={"then": CONFLICTING}))
+    assert run(["ask", "And then?"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Understood as: How long are customer identification records kept" in shown
+    assert "! Your documents disagree" in shown
+    days = "in force since 2024-01-01 until 2027-12-31"
+    assert f"six years: Data Retention Policy, page 4 [1], {days}" in shown
+    assert shown.count(CONFLICTING.conflicts[0].sentence) == 1
+    assert run(["ask", "--json", "And then?"]) == 0
+    (told,) = lines(capsys.readouterr().out)
+    assert told["understood"] == CONFLICTING.understood
+    side = {"value": "24 months", "citation": 2, "source": "policies/retention.md", "since": ""}
+    assert isinstance(told["conflicts"], list)
+    conflict = told["conflicts"][0]
+    assert list(conflict) == ["kind", "sentence", "sides"]
+    assert conflict["sides"][1] == side
+
+
+def test_an_offer_names_the_command_that_keeps_what_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], home: Path
+) -> None:
+    put(monkeypatch, ScriptedAssistant(answers={"Which of": OFFERED}))
+    assert run(["ask", COUNTING]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"Run: cloister sweep '{COUNTING}'" in shown
+    assert "Not in your documents" not in shown
+    narrowed = ["--collection", "legal", "--as-of", "2025-06-30"]
+    question = "-- Which of the client's?"
+    asked = ["--home", str(home), "ask", "--json", *narrowed, "--", question]
+    assert run(asked) == 0
+    (told,) = lines(capsys.readouterr().out)
+    offer = told["offer"]
+    assert isinstance(offer, dict)
+    assert list(offer) == ["task", "question", "documents", "sentence", "command"]
+    begun = ["cloister", "--home", str(home), "sweep"]
+    assert shlex.split(offer["command"]) == [*begun, *narrowed, "--", question]
+
+
+@pytest.mark.parametrize("command", ["ask", "search"])
+def test_documents_are_named_by_source_or_id(
+    assistant: ScriptedAssistant, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = ["--document", "policies/3.pdf", "--document", "07" * 32]
+    assert run([command, *named, "How long?"]) == 0
+    assert assistant.asked[-1].documents == frozenset({"03" * 32, "07" * 32})
+    assert run([command, "How long?"]) == 0
+    assert assistant.asked[-1].documents is None
+    capsys.readouterr()
+    asked = len(assistant.asked)
+    elsewhere = [command, "--collection", "legal", "--document", "policies/3.pdf", "How long?"]
+    for arguments in ([command, "--document", "policies/x.pdf", "How long?"], elsewhere):
+        assert run(arguments) == 2
+        said = capsys.readouterr().err
+        assert "There is no document policies/" in said
+        assert len(said.splitlines()) == 1
+    assert len(assistant.asked) == asked
 
 
 def test_ask_json_tells_what_it_took_as_far_as_it_is_known(

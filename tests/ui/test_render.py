@@ -9,19 +9,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.answer import Answer, Cost, Removed, Sentence, Stage, Verdict
+from assistant.answer import (
+    Answer,
+    Conflict,
+    Cost,
+    Force,
+    Offer,
+    Removed,
+    Sentence,
+    Side,
+    Stage,
+    Verdict,
+)
 from assistant.errors import ModelBusy
 from assistant.model_status import ModelState, ModelStatus
 from tests.ui.payloads import PAYLOADS
-from tests.ui.standins import ABSTAINED, ANSWERED, QUOTED, citation
+from tests.ui.standins import ABSTAINED, ANSWERED, CONFLICTING, OFFERED, QUOTED, citation
 from ui import render
 from ui.turn import View
 
 ALLOWED = {
     "div", "h1", "h2", "h3", "p", "span", "button", "ul", "ol", "li", "blockquote",
     "details", "summary", "dl", "dt", "dd", "br", "code",
+    "table", "thead", "tbody", "tr", "th", "td",
 }  # fmt: skip
-ALLOWED_ATTRIBUTES = {"class", "type", "value", "title"}
+ALLOWED_ATTRIBUTES = {"class", "type", "value", "title", "role", "scope"}
 
 
 class Page(HTMLParser):
@@ -52,7 +64,8 @@ def read(html: str) -> Page:
 
 def everywhere(text: str) -> View:
     """A turn in which `text` stands wherever somebody else's text can stand."""
-    cited = replace(citation(1, "x"), title=text, label=text, quote=text, source=text)
+    force = Force(True, text, text, text, text)
+    cited = replace(citation(1, "x"), title=text, label=text, quote=text, source=text, force=force)
     passage = replace(ABSTAINED.nearest[0], title=text, label=text, text=text, source=text)
     answer = Answer(
         Verdict.ANSWERED,
@@ -64,6 +77,10 @@ def everywhere(text: str) -> View:
         model=text,
         record=text,
         explanation=text,
+        as_of=text,
+        understood=text,
+        conflicts=(Conflict(text, (Side(text, 1, text, text), Side(text, 99, text, "")), text),),
+        offer=Offer("sweep", text, 412, text),
     )
     return View(7, text, (Stage(text, 3),), answer.sentences, answer.citations, answer)
 
@@ -86,7 +103,7 @@ def test_any_text_is_one_line_of_inert_html(text: str) -> None:
     assert page.tags <= ALLOWED
     assert page.attributes <= ALLOWED_ATTRIBUTES
     assert len(html.splitlines()) == 1
-    assert set(page.values) <= {"7:a1", "7:n1"}
+    assert set(page.values) <= {"7:a1", "7:n1", "7"}
 
 
 @given(st.text(alphabet=st.characters(categories=("L", "N", "P", "S", "Zs")), max_size=80))
@@ -113,6 +130,38 @@ def test_each_verdict_is_named_and_its_places_can_be_opened(answer: Answer) -> N
     wanted = {f"3:a{c.number}" for c in answer.citations}
     wanted |= {f"3:n{p.rank}" for p in answer.nearest}
     assert set(page.values) == wanted
+
+
+def test_a_conflict_has_a_row_for_each_side_and_is_told_once() -> None:
+    view = View(3, "And then?", citations=CONFLICTING.citations, answer=CONFLICTING)
+    page = read(html := render.turn(view))
+    assert html.count('role="rowheader"') == 2
+    assert "six yearsData Retention Policy page 41since 2024-01-01 until 2027-12-31" in page.text
+    assert "24 monthsRecords Handbook" in page.text
+    assert "no dates stated" in page.text
+    assert page.text.count(CONFLICTING.conflicts[0].sentence) == 1
+    assert page.text.index("Understood as") < page.text.index("Answered from your documents")
+    assert [value for value in page.values if value == "3:a2"] == ["3:a2"] * 3  # text, box, source
+
+
+def test_a_side_without_a_citation_opens_nothing() -> None:
+    lone = replace(CONFLICTING.conflicts[0], kind="versions", sides=(Side("x", 9, "old.pdf"),))
+    answer = replace(ABSTAINED, nearest=(), conflicts=(lone,))
+    page = read(render.turn(View(3, "q", answer=answer)))
+    assert "Versions of a document differ" in page.text
+    assert "old.pdf" in page.text
+    assert not page.values
+
+
+def test_an_offer_is_a_button_and_the_nearest_passages_stay() -> None:
+    page = read(render.turn(View(3, "Which?", answer=OFFERED)))
+    assert page.values == ["3", "3:n1", "3:n2"]
+    assert "Read all 412 documents" in page.text
+    assert "Not in your documents" not in page.text
+    assert OFFERED.offer is not None
+    assert page.text.count(OFFERED.offer.sentence) == 1
+    other = replace(OFFERED, offer=replace(OFFERED.offer, task="compare"))
+    assert read(render.turn(View(3, "Which?", answer=other))).values == ["3:n1", "3:n2"]
 
 
 def test_every_verdict_has_words() -> None:

@@ -8,10 +8,20 @@ from dataclasses import replace
 
 import pytest
 
-from assistant.answer import Answer, Asker, Event, Question, Released, Sentence, Stage, Verdict
-from tests.ui.standins import ANSWERED, BrokenAssistant, FullDisk, ScriptedAssistant
+from assistant.answer import (
+    Answer,
+    Asker,
+    Event,
+    Question,
+    Released,
+    Sentence,
+    Stage,
+    Turn,
+    Verdict,
+)
+from tests.ui.standins import ANSWERED, CONFLICTING, BrokenAssistant, FullDisk, ScriptedAssistant
 from ui import turn
-from ui.flow import converse
+from ui.flow import converse, ended_first
 from ui.web_session import Conversation, Session, Sessions
 
 READER = Asker("anna", frozenset({"local"}), auth="one-time-link", client="browser")
@@ -92,8 +102,36 @@ def test_the_views_end_with_the_answer_and_are_kept(session: Session) -> None:
     assert len(session.conversation.shown) == 1
     assert set(session.conversation.places) == {"1:a1", "1:a2"}
     list(converse(assistant, session, "And the alerts?"))
-    assert [t.question for t in assistant.asked[1].history] == ["How long?"]
+    assert assistant.asked[1].history == (Turn("How long?", ANSWERED.text, ("pdf", "md")),)
     assert assistant.asked[1].asker == READER
+
+
+def test_a_turn_is_kept_with_the_question_as_it_was_asked(session: Session) -> None:
+    list(converse(ScriptedAssistant(answers={"then": CONFLICTING}), session, "And then?"))
+    assert [turn.question for turn in session.conversation.history] == ["And then?"]
+    assert "Understood as" in session.conversation.shown[0]
+
+
+def test_a_result_is_seen_once_nothing_is_left_to_do() -> None:
+    done: list[str] = []
+
+    def work() -> Iterator[object]:
+        try:
+            yield "step"
+            yield ANSWERED
+            done.append("whole")
+        finally:
+            done.append("closed")
+
+    steps = ended_first(work(), Answer)
+    assert next(steps) == "step"
+    assert next(steps) is ANSWERED
+    assert done == ["whole", "closed"]
+    done.clear()
+    left = ended_first(work(), Answer)
+    next(left)
+    left.close()
+    assert done == ["closed"]
 
 
 def test_a_new_conversation_forgets_the_context_and_the_places(session: Session) -> None:

@@ -23,6 +23,9 @@ from assistant.model_status import ModelStatus
 from tests.ui.standins import (
     ABSTAINED,
     ANSWERED,
+    CONFLICTING,
+    COUNTING,
+    OFFERED,
     QUOTED,
     REFUSED,
     BrokenAssistant,
@@ -119,6 +122,47 @@ def test_an_answer_has_openais_shape_and_ours(served: Served) -> None:
     assert ours["citations"][0]["quote"] == ANSWERED.citations[0].quote
     fields = {"number", "document", "source", "title", "page", "label", "start", "end", "quote"}
     assert set(ours["citations"][0]) == fields | {"warning"}
+
+
+def test_conflicts_offers_and_what_was_understood_are_told(home: Path) -> None:
+    answers = {"then": CONFLICTING, "Which of": OFFERED}
+    served = serve(home, ScriptedAssistant(answers=answers))
+
+    def told(text: str, **more: object) -> dict[str, Any]:
+        message = {"role": "user", "content": text}
+        reply = served.ask(messages=[message], **more)
+        if not more:
+            ChatCompletion.model_validate(reply.json(), strict=True)
+            return dict(reply.json()["cloister"])
+        return dict(events(reply.text)[-2]["cloister"])
+
+    for more in ({}, {"stream": True}):
+        ours = told("And then?", **more)
+        assert ours["understood"] == CONFLICTING.understood
+        (conflict,) = ours["conflicts"]
+        assert [side["citation"] for side in conflict["sides"]] == [1, 2]
+        assert set(conflict["sides"][0]) == {"value", "citation", "source", "since"}
+        assert "offer" not in ours
+        ours = told(COUNTING, **more)
+        assert ours["verdict"] == "ABSTAINED"
+        assert ours["conflicts"] == []
+        assert ours["offer"]["documents"] == 412
+
+
+def test_a_request_is_narrowed_to_documents_by_source_or_id(served: Served) -> None:
+    named = ["policies/3.pdf", "07" * 32]
+    assert served.ask(documents=named).status_code == 200
+    ids = frozenset({"03" * 32, "07" * 32})
+    assert served.assistant.asked[-1].documents == ids
+    body = {"query": "how long", "documents": named}
+    assert served.web.post("/v1/search", json=body, headers=served.auth).status_code == 200
+    assert served.assistant.asked[-1].documents == ids
+    assert served.ask().status_code == 200
+    assert served.assistant.asked[-1].documents is None
+    error = error_of(served.ask(documents=["policies/x.pdf"]), 400, "unknown_document")
+    assert error["param"] == "documents"
+    for wrong in ([], "a.pdf", [""], [7]):
+        assert error_of(served.ask(documents=wrong), 400, "invalid_value")["param"] == "documents"
 
 
 @pytest.mark.parametrize(

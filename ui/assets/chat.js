@@ -217,13 +217,22 @@
 
   const composer = () => document.querySelector("#cl-question textarea");
 
+  function fillAndPress(box, text, name) {
+    const kind = box instanceof HTMLTextAreaElement ? HTMLTextAreaElement : HTMLInputElement;
+    Object.getOwnPropertyDescriptor(kind.prototype, "value").set.call(box, text);
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+    setTimeout(() => byId(name)?.click(), 60); // after Gradio has taken the text over
+  }
+
   function askExample(node) {
     const box = composer();
-    if (!box || box.disabled) return;
-    const setter = Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set;
-    setter.call(box, node.textContent);
-    box.dispatchEvent(new Event("input", { bubbles: true }));
-    setTimeout(() => byId("cl-ask")?.click(), 60); // after Gradio has taken the text over
+    if (box && !box.disabled) fillAndPress(box, node.textContent, "cl-ask");
+  }
+
+  /* Puts the question of a turn to every document; the server knows which question that is. */
+  function sweep(node) {
+    const box = document.querySelector("#cl-turn :is(input, textarea)");
+    if (box && !composer()?.disabled) fillAndPress(box, node.value, "cl-sweep");
   }
 
   /* The day that questions are about; an empty field is today, and says so to a screen reader. */
@@ -248,6 +257,19 @@
 
   let wasBusy = false;
   let told = "";
+  let held = null;
+
+  /* Each row that comes draws the live turn anew: what had the focus in it gets it back. */
+  function keepPlace() {
+    if (held && !held.isConnected && document.activeElement === document.body) {
+      const same = (node) => node.className.split(" ")[0] === held.className.split(" ")[0];
+      [...document.querySelectorAll("#cl-live button")]
+        .find((node) => node.value === held.value && same(node))?.focus({ preventScroll: true });
+    }
+  }
+  document.addEventListener("focusin", (event) => {
+    held = event.target instanceof Element ? event.target.closest("#cl-live button") : null;
+  });
 
   /* Waiting for the model is said aloud, once for each change: what is drawn of an unfinished answer
      is marked as busy, so that a screen reader does not read it again and again. */
@@ -282,9 +304,11 @@
     for (const node of document.querySelectorAll("button.chip:not([aria-label])")) {
       node.setAttribute("aria-label", `Source ${node.textContent}: ${node.title}. Show the page`);
     }
-    byId("cl-live")?.setAttribute("aria-busy", String(Boolean(document.querySelector(".stages"))));
+    const making = document.querySelector("#cl-live :is(.stages, .meter.now)") !== null;
+    byId("cl-live")?.setAttribute("aria-busy", String(making));
     byId("cl-model")?.setAttribute("aria-label", "The language model");
-    tell(document.querySelector("#cl-live .stages .told")?.textContent ?? "");
+    tell(document.querySelector("#cl-live .told")?.textContent ?? "");
+    keepPlace();
     const busy = Boolean(box?.disabled);
     if (wasBusy && !busy && !document.body.classList.contains("cl-open")) {
       box.focus({ preventScroll: true });
@@ -334,6 +358,7 @@
     if (!node) return;
     if (node.matches(".chip, .source")) openPlace(node);
     else if (node.matches(".example")) askExample(node);
+    else if (node.matches(".sweep")) sweep(node);
     else if (node.id === "cl-theme") switchTheme();
     else if (node.id === "cl-signout") signOut();
     else if (node.id === "cl-new") closeIfOpen();
