@@ -160,11 +160,11 @@ class Answering:
 
     def _straight(self, found: Found) -> Direct | None:
         """What a cell or a sentence clearly answers. A cell's labels are read against the question,
-        which says more than the general decision does; a sentence needs that one as well."""
+        which says more than the general decision does; all else needs that one as well."""
         if not self._policy.straight or found.asked.parts:
             return None
         straight = direct.find(found)
-        clear = straight is not None and (found.decision.enough or straight.source != "sentence")
+        clear = straight is not None and (found.decision.enough or straight.source in _BY_LABELS)
         return straight if clear else None
 
     def _answer(
@@ -357,9 +357,11 @@ _QUOTED = (
     "The language model's own words were not supported by the documents or did not answer the "
     "question, so the supporting sentences are quoted as they stand."
 )
+_BY_LABELS = ("cell", "label")
 _STRAIGHT = {
     "cell": "The value stands in the table as shown; no language model was asked.",
     "label": "The rows stand in the table as shown; no language model was asked.",
+    "row": "The row states what was asked for; no language model was asked.",
     "sentence": "The sentence states what was asked for; no language model was asked.",
 }
 _GONE = "The documents changed while the answer was made: ask again."

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from assistant import cell_choice, cell_comparison, facts, periods, pointed, quotes
 from assistant.cell_choice import CellAnswer
 from assistant.cell_labels import Value
-from assistant.evidence import Candidate, Evidence, PageKey
+from assistant.evidence import Candidate, Evidence, PageKey, answering
 from assistant.facts import Kind as FactKind
 from assistant.grid import Cell, GridRow, is_value
 from assistant.quotes import Quote, Span
@@ -22,13 +22,15 @@ from assistant.retrieval import Found
 
 _SENTENCE_CLEARER = 0.15  # by so much more of the question a sentence must hold than a cell
 
+_ROW = 0.6  # how sure a row is of which only the kind of fact in one of its cells is known
 _NEAR = 0.7  # of the best score: a sentence this near is quoted in place of a row of figures
 
 
 @dataclass(frozen=True, slots=True)
 class Direct:
     """What to release: `quotes`, each with its spans, in order. `pointed` are the stretches that
-    answer, `values` their text; `source` is "cell", "label" or "sentence"; `confidence` 0..1."""
+    answer, `values` their text; `source` is "cell", "label", "row" or "sentence"; `confidence` is
+    0..1."""
 
     quotes: tuple[Quote, ...]
     pointed: tuple[Span, ...]
@@ -145,9 +147,29 @@ def find(found: Found) -> Direct | None:
     if answer is not None and not (sentence and _clearer(found, sentence, answer)):
         return _of_cells(answer, rows)
     best = _worded(found)
-    if best is None or best.candidate.unit.cells or not best.answers:
+    if best is None or not best.answers:
         return None
-    return _of_sentence(found, best)
+    return _of_row(found, best) if best.candidate.unit.cells else _of_sentence(found, best)
+
+
+def _of_row(found: Found, evidence: Evidence) -> Direct | None:
+    """A whole row under its heads, if one of its cells alone states a fact of the kind asked for;
+    None for an open question."""
+    candidate = evidence.candidate
+    row = candidate.unit.row
+    if row is None or not found.asked.kinds:
+        return None
+    stating = [
+        cell
+        for cell in row.line.values
+        if cell.places and answering(found.asked, facts.extract(cell.text))
+    ]
+    if len(stating) != 1:
+        return None
+    place = (candidate.document, candidate.page)
+    made = quotes.quote(candidate, found.layouts[place])
+    pointed_at = tuple(Span(*place, start, end) for start, end in stating[0].places)
+    return Direct((made,), pointed_at, (stating[0].text,), "row", _ROW)
 
 
 def ambiguous(found: Found) -> bool:

@@ -54,6 +54,15 @@ def test_a_clear_sentence_needs_no_model() -> None:
     assert ask(ASK, model=model, policy=Policy(straight=False)).verdict is Verdict.ANSWERED
 
 
+def test_a_row_with_one_fact_of_the_kind_needs_no_model() -> None:
+    model = ScriptedModel([SIX])
+    answer = ask("How long are call recordings kept?", model=model)
+    assert answer.verdict is Verdict.QUOTED
+    assert "13 months" in answer.text
+    assert "90 days" not in answer.text
+    assert model.calls == []
+
+
 def test_a_follow_up_is_made_whole_shown_and_recorded() -> None:
     log = MemoryLog()
     answer = ask(FOLLOW, log=log, history=(Turn(ASK, "Six years."),))
