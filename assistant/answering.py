@@ -28,7 +28,7 @@ from assistant.model import Caller, Model, Sampling
 from assistant.opinion import Entailment
 from assistant.ports import Library
 from assistant.prompts import PromptSet, default
-from assistant.quotes import Span
+from assistant.quotes import Quote, Span
 from assistant.recording import QuestionRecord
 from assistant.releasing import Releasing
 from assistant.retrieval import Found
@@ -176,7 +176,7 @@ class Answering:
             yield Stage("checking")
             made = straight.quotes
             if straight.source == "sentence":  # with what comes near it, should that be meant
-                made = quotes.build(found.rankings, found.layouts) or made
+                made = _quotations(found) or made
             yield from release.quotes(made)
             if release.sentences:
                 yield from release.contradictions()
@@ -189,7 +189,7 @@ class Answering:
         if release.sentences:
             yield from self._complete(found, release)
         else:
-            yield from release.quotes(quotes.build(found.rankings, found.layouts))
+            yield from release.quotes(_quotations(found))
         yield from release.contradictions()
         return verdict, why
 
@@ -296,7 +296,11 @@ class Answering:
     def _complete(self, found: Found, release: Releasing) -> Iterator[Event]:
         """Quote what the model left out: of a question in several parts the parts that it did not
         answer, and of one that wants to be told something the best evidence."""
-        missing = [each for each in quotes.choose(found.rankings) if not _told(each, release)]
+        missing = [
+            each
+            for each in quotes.choose(found.rankings, general=_general(found))
+            if not _told(each, release)
+        ]
         if found.asked.parts:
             cited = release.places()
             missing = [
@@ -346,6 +350,17 @@ class Answering:
         )
 
 
+def _general(found: Found) -> bool:
+    """Whether an open question names no document and no place stands out, so that several may
+    answer it alike."""
+    best = max((evidence.similarity for evidence in found.ranked), default=1.0)
+    return found.decision.features.general > 0.0 and best < _STANDS_OUT
+
+
+def _quotations(found: Found) -> tuple[Quote, ...]:
+    return quotes.build(found.rankings, found.layouts, general=_general(found))
+
+
 def _told(evidence: Evidence, release: Releasing) -> bool:
     """Whether a sentence that is shown already rests on this evidence."""
     each = evidence.candidate
@@ -357,6 +372,7 @@ _QUOTED = (
     "The language model's own words were not supported by the documents or did not answer the "
     "question, so the supporting sentences are quoted as they stand."
 )
+_STANDS_OUT = 0.55  # cosine of a sentence that is clearly about the question
 _BY_LABELS = ("cell", "label")
 _STRAIGHT = {
     "cell": "The value stands in the table as shown; no language model was asked.",
