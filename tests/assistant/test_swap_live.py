@@ -27,6 +27,8 @@ QUESTION = Question("How long are records kept?", ANNA)
 
 @pytest.fixture
 def filled(home: Path, tmp_path: Path) -> Path:
+    # What is asked here is which model writes, so that one must.
+    (home / "cloister.toml").write_text("[assistant]\nstraight_answers = false\n")
     page = tmp_path / "policy.md"
     page.write_text("# Retention\n\nRecords of a transaction are kept for six years.\n")
     person = Actor("person", "anna", auth="local-user", groups=("local",))

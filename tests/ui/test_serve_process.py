@@ -103,7 +103,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     home = tmp_path_factory.mktemp("serve") / "home"
     home.mkdir(mode=0o700)
-    (home / "cloister.toml").write_text("[assistant]\nmax_answer_tokens = 48\n")
+    (home / "cloister.toml").write_text(
+        "[assistant]\nmax_answer_tokens = 48\nstraight_answers = false\n"
+    )
     with open_index(home) as index:
         for name, group in GROUPS.items():
             index.ensure_collection(name, frozenset({group}))
@@ -464,7 +466,7 @@ def test_the_examples_of_the_documentation_run(server: Server) -> None:
     key = new_key(server.home, "reader", "lawyers")["key"]
     curl = [block for block in blocks("sh") if "curl" in block]
     python = blocks("python")
-    assert len(curl) == 3 and len(python) == 2
+    assert len(curl) == 4 and len(python) == 2
     variables = {**os.environ, "CLOISTER_KEY": key}
     bash = shutil.which("bash") or "/bin/bash"
     for block, program in [(b, [bash, "-ec"]) for b in curl] + [
