@@ -73,7 +73,8 @@ def test_whoever_leaves_ends_the_real_model(
 ) -> None:
     """A prompt of thousands of tokens: the model is at work for long before it writes a word."""
     (home / "cloister.toml").write_text(
-        "[assistant]\nprompt_tokens = 3500\nprompt_passages = 20\n", encoding="utf-8"
+        "[assistant]\nprompt_tokens = 3500\nprompt_passages = 20\nstraight_answers = false\n",
+        encoding="utf-8",
     )
     with composition.ingestor(home) as ingestor:
         ingestor.add([SAMPLES / "policies"])
