@@ -128,7 +128,9 @@ def test_a_rejected_draft_is_written_by_the_server(served: RemoteModel) -> None:
     be rejected as well: then the evidence is quoted, and either way the log says who was asked."""
     log = MemoryLog()
     policy = Policy(
-        escalation=Escalation("when_rejected", budget=600), sampling=Sampling(max_tokens=64)
+        escalation=Escalation("when_rejected", budget=600),
+        sampling=Sampling(max_tokens=64),
+        straight=False,
     )
     small = ScriptedModel(["The period is six months."])
     asked = question("How long are customer due diligence records retained?")
