@@ -83,10 +83,48 @@ def parse_verifier_key(text: str) -> VerifierKey:
 
 def sign_checkpoint(checkpoint: Checkpoint, private: Ed25519PrivateKey) -> str:
     """The signed note of `checkpoint`, under the key name that equals its origin."""
-    key = VerifierKey(checkpoint.origin, private.public_key().public_bytes_raw())
-    text = checkpoint.text()
+    return _signed(checkpoint.text(), checkpoint.origin, private)
+
+
+def sign_text(text: str, name: str, private: Ed25519PrivateKey) -> str:
+    """A signed note over `text` (its lines end in a newline) under the key name `name`.
+
+    The first line says what the text is, so that nothing signed here can pass for a checkpoint,
+    whose first line is an origin. Raises ValueError for a text that could.
+    """
+    if text.startswith(ORIGIN_PREFIX) or not text.endswith("\n") or "\n\n" in text:
+        raise ValueError("a text to be signed needs a first line of its own and no blank line")
+    return _signed(text, name, private)
+
+
+def _signed(text: str, name: str, private: Ed25519PrivateKey) -> str:
+    key = VerifierKey(name, private.public_key().public_bytes_raw())
     signature = private.sign(text.encode("utf-8"))
     return f"{text}\n{_SIGNATURE_PREFIX}{key.name} {_b64(key.key_id + signature)}\n"
+
+
+def signing_key_id(note: bytes) -> str:
+    """The hex key id of a note's first signature. Raises CheckpointError."""
+    return _split_note(note)[1][0][1].hex()
+
+
+def open_text(note: bytes, keys: Sequence[VerifierKey]) -> tuple[str, VerifierKey]:
+    """The text of a note that one of `keys` signed, and that key.
+
+    Raises CheckpointError if a byte is out of place, if a signature by a known key does not hold,
+    or if no known key signed it.
+    """
+    body, signatures = _split_note(note)
+    signed = body.encode("utf-8")
+    signer: VerifierKey | None = None
+    for name, key_id, signature in signatures:
+        for key in keys:
+            if (key.name, key.key_id) == (name, key_id):
+                _verify_signature(key, signature, signed)
+                signer = signer or key
+    if signer is None:
+        raise CheckpointError("none of the given public keys signed it")
+    return body, signer
 
 
 def open_checkpoint(note: bytes, keys: Sequence[VerifierKey]) -> Checkpoint:
@@ -95,20 +133,10 @@ def open_checkpoint(note: bytes, keys: Sequence[VerifierKey]) -> Checkpoint:
     Raises CheckpointError if a byte is out of place, if a signature by a known key does not hold,
     if no known key signed it, or if a signing key is named otherwise than the origin.
     """
-    body, signatures = _split_note(note)
-    checkpoint = _parse_text(body)
-    signed = body.encode("utf-8")
-    verified = False
-    for name, key_id, signature in signatures:
-        for key in keys:
-            if (key.name, key.key_id) != (name, key_id):
-                continue
-            _verify_signature(key, signature, signed)
-            if key.name != checkpoint.origin:
-                raise CheckpointError("it was signed by the key of another log")
-            verified = True
-    if not verified:
-        raise CheckpointError("none of the given public keys signed it")
+    checkpoint = _parse_text(_split_note(note)[0])
+    _, signer = open_text(note, keys)
+    if signer.name != checkpoint.origin:
+        raise CheckpointError("it was signed by the key of another log")
     return checkpoint
 
 

@@ -67,9 +67,25 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def make_private_folder(path: Path) -> None:
-    """Create `path` and its parents with mode 0700. Raises LogUnwritableError."""
+    """Create `path` (mode 0700) and its parents so that they survive a power cut.
+
+    Raises LogUnwritableError.
+    """
     with explained(path):
+        missing = [each for each in (path, *path.parents) if not each.exists()]
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in reversed(missing):
+            sync_folder(each.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Have the names in a folder on disk: syncing a file keeps its content, not its name. Raises
+    OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def connect(path: Path, *, busy_timeout_ms: int) -> sqlite3.Connection:
@@ -108,8 +124,9 @@ def _create_private(path: Path) -> None:
 def write_transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
     """BEGIN IMMEDIATE ... COMMIT; on any exception ROLLBACK. SQLite's errors become AuditErrors."""
     with explained(path):
-        connection.execute("BEGIN IMMEDIATE")
         try:
+            # Within the block: Ctrl+C right after it must not leave the transaction open.
+            connection.execute("BEGIN IMMEDIATE")
             yield
             connection.execute("COMMIT")
         except BaseException:

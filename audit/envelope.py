@@ -59,7 +59,8 @@ class Moment:
 
     @classmethod
     def now(cls) -> Moment:
-        return cls(time.time_ns(), time.monotonic_ns())
+        clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # runs on in a suspend
+        return cls(time.time_ns(), time.clock_gettime_ns(clock))
 
 
 def _read_boot_id() -> str:
@@ -120,7 +121,7 @@ def build_envelope(
                 "kind": event.actor.kind,
                 "id": event.actor.id,
                 "auth": event.actor.auth,
-                "groups": event.actor.groups,
+                "groups": list(event.actor.groups),
                 "client": event.actor.client,
             },
             "session": event.session,

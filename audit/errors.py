@@ -3,8 +3,8 @@
 `AuditError` derives from `Exception` directly and from no other family of errors, so that no
 handler written for files, databases or models catches it by accident: an action that cannot be
 recorded must not happen. `str(error)` is one sentence that says what happened and what to do next;
-`exit_code` is the status a command ends with (2 usage, 3 configuration, 7 log unavailable or
-broken).
+`exit_code` is the status a command ends with (2 usage, 3 configuration, 4 not done in full, 7 log
+unavailable or broken).
 """
 
 from __future__ import annotations

@@ -1,7 +1,10 @@
-"""The log's signing keys: Ed25519, one pair of files for each epoch in the `keys` folder.
+"""The log's signing keys: Ed25519, one pair of files for each epoch.
 
-`epoch-1.key` holds the private key (PKCS #8 PEM, mode 0600), `epoch-1.pub` the public one as a
-signed-note verifier key. The highest epoch signs; all public keys verify.
+`epoch-1.pub` in the log's `keys` folder holds the public key as a signed-note verifier key, and
+`epoch-1.key` the private one (PKCS #8 PEM, mode 0600), in the same folder unless the setting
+`key_folder` names another. Only the epoch in force has a private key: that of an earlier one is
+destroyed when the next begins, so that nobody can sign for the past. Which epoch is in force the
+log itself says (`audit.signing`).
 
 What this does not protect against: whoever can read the private key can sign any checkpoint. That
 is why checkpoints are to be kept where that person cannot change them (see docs/audit.md).
@@ -23,10 +26,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from audit.checkpoint import VerifierKey, parse_verifier_key
-from audit.database import explained, make_private_folder
+from audit.database import explained, make_private_folder, sync_folder
 from audit.errors import KeyFormatError, LogIncompleteError, LogUnreadableError
 
-FIRST_EPOCH = "epoch-1"
+FIRST_EPOCH = 1
 
 
 def write_file(path: Path, content: bytes, *, replace: bool) -> None:
@@ -48,7 +51,7 @@ def write_file(path: Path, content: bytes, *, replace: bool) -> None:
                 _link_once(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def _link_once(source: Path, target: Path) -> None:
@@ -58,37 +61,33 @@ def _link_once(source: Path, target: Path) -> None:
         return  # another process was first; its content stands
 
 
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def make_signing_key(folder: Path, epoch: int) -> Ed25519PrivateKey:
+    """A new private key for `epoch` in `folder` (`epoch-N.key`, mode 0600), on disk on return.
 
-
-def load_or_create_signing_key(folder: Path, *, create: bool) -> Ed25519PrivateKey:
-    """The private key of the highest epoch in `folder`.
-
-    With `create`, a first one is made if there is none; without, its absence raises
-    LogIncompleteError: an existing log must never go on under a key that nobody has seen.
+    For the first epoch an existing file stands, because another process may have been first; for
+    a later one it is a leftover of a rotation that a crash cut short, and is replaced.
     """
-    epochs = _epochs(folder, ".key")
-    if not epochs:
-        first = folder / f"{FIRST_EPOCH}.key"
-        if not create:
-            raise LogIncompleteError(first)
-        make_private_folder(folder)
-        pem = Ed25519PrivateKey.generate().private_bytes(
-            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-        )
-        write_file(first, pem, replace=False)
-        epochs = [first]
-    return _read_private(epochs[-1])
+    make_private_folder(folder)
+    path = private_path(folder, epoch)
+    pem = Ed25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    write_file(path, pem, replace=epoch > FIRST_EPOCH)
+    return read_private(path)
 
 
-def _read_private(path: Path) -> Ed25519PrivateKey:
+def private_path(folder: Path, epoch: int) -> Path:
+    """Where the private key of an epoch lies."""
+    return folder / f"epoch-{epoch}.key"
+
+
+def read_private(path: Path) -> Ed25519PrivateKey:
+    """Read one private key. Raises LogIncompleteError if it is gone: an existing log must never go
+    on under a key that nobody has seen; LogUnreadableError or KeyFormatError."""
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
+    except FileNotFoundError as error:
+        raise LogIncompleteError(path) from error
     except OSError as error:
         raise LogUnreadableError(path, error.strerror or str(error)) from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -98,11 +97,37 @@ def _read_private(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def publish_verifier_key(folder: Path, key: VerifierKey) -> None:
-    """Write the public key beside the newest private one, unless it is there already."""
-    newest = _epochs(folder, ".key")[-1].with_suffix(".pub")
-    if not newest.exists():
-        write_file(newest, f"{key.text()}\n".encode(), replace=False)
+def private_epochs(folder: Path) -> tuple[int, ...]:
+    """The epochs whose private key lies in `folder`, in order."""
+    return tuple(int(path.stem.removeprefix("epoch-")) for path in _epochs(folder, ".key"))
+
+
+def destroy_private(path: Path) -> bool:
+    """Overwrite a private key with zeros and remove it; False if there was none.
+
+    What an SSD or a file system keeps of overwritten blocks is beyond this; keep the folder on an
+    encrypted volume. Raises LogUnwritableError.
+    """
+    with explained(path):
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(bytes(os.fstat(descriptor).st_size))
+            file.flush()
+            os.fsync(file.fileno())
+        path.unlink(missing_ok=True)
+        sync_folder(path.parent)
+    return True
+
+
+def publish_verifier_key(folder: Path, epoch: int, key: VerifierKey) -> None:
+    """Write the public key of an epoch to `epoch-N.pub`, unless it is there already."""
+    make_private_folder(folder)
+    path = folder / f"epoch-{epoch}.pub"
+    if not path.exists():
+        write_file(path, f"{key.text()}\n".encode(), replace=False)
 
 
 def published(folder: Path) -> bool:

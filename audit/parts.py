@@ -10,35 +10,23 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-from audit.checkpoint import VerifierKey, origin_of
+from audit.checkpoint import origin_of
+from audit.database import explained, sync_folder
 from audit.errors import LogCorruptError, LogIncompleteError
-from audit.keys import (
-    load_or_create_signing_key,
-    publish_verifier_key,
-    published,
-    read_verifier_keys,
-)
+from audit.keys import FIRST_EPOCH, private_epochs, private_path, published
 from audit.keystore import Keystore
+from audit.signing import Signing
 from audit.store import LogStore
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """An open log's files. `trusted` are the public keys of all epochs."""
+    """An open log's files."""
 
     store: LogStore
     keystore: Keystore
-    signer: Ed25519PrivateKey
+    signing: Signing
     log_id: str
-    verifier_key: VerifierKey
-    trusted: tuple[VerifierKey, ...]
-
-    @property
-    def origin(self) -> str:
-        """The log's name in checkpoints."""
-        return self.verifier_key.name
 
     def close(self) -> None:
         """Close both databases. Safe to call twice."""
@@ -48,18 +36,21 @@ class Parts:
             self.keystore.close()
 
 
-def open_parts(folder: Path, *, busy_timeout_ms: int) -> Parts:
+def open_parts(folder: Path, key_folder: Path | None, *, busy_timeout_ms: int) -> Parts:
     """Open the log in `folder`, or begin one if there never was one. Call it under the setup lock.
 
-    Raises LogIncompleteError if a part of an earlier log is gone, LogCorruptError if its database
-    holds no log, or another AuditError.
+    `key_folder` holds the private keys (None: the log's own `keys`). Raises LogIncompleteError if a
+    part of an earlier log is gone, LogCorruptError if its database holds no log, or another
+    AuditError.
     """
     database, keystore_path, keys = folder / "log.db", folder / "keystore.db", folder / "keys"
+    private = key_folder or keys
     begun = published(keys)
     for part in (database, keystore_path):
         if begun and not part.exists():
             raise LogIncompleteError(part)
-    signer = load_or_create_signing_key(keys, create=not begun)
+    if begun and not private_epochs(private):
+        raise LogIncompleteError(private_path(private, FIRST_EPOCH))
     keystore = Keystore(keystore_path, busy_timeout_ms=busy_timeout_ms)
     try:
         store = LogStore(database, busy_timeout_ms=busy_timeout_ms)
@@ -68,9 +59,14 @@ def open_parts(folder: Path, *, busy_timeout_ms: int) -> Parts:
         raise
     try:
         log_id = _identify(store, begun)
-        key = VerifierKey(origin_of(log_id), signer.public_key().public_bytes_raw())
-        publish_verifier_key(keys, key)
-        return Parts(store, keystore, signer, log_id, key, read_verifier_keys(keys))
+        signing = Signing(keys, private, origin_of(log_id))
+        if not begun:
+            signing.begin()
+            # Also what an opening that was cut short had made and not synced.
+            with explained(folder):
+                sync_folder(folder)
+                sync_folder(folder.parent)
+        return Parts(store, keystore, signing, log_id)
     except BaseException:
         store.close()
         keystore.close()
@@ -80,6 +76,7 @@ def open_parts(folder: Path, *, busy_timeout_ms: int) -> Parts:
 def _identify(store: LogStore, begun: bool) -> str:
     meta = store.read_meta()
     if "log_id" in meta:
+        store.add_missing_tables()
         return meta["log_id"]
     if begun:
         raise LogCorruptError(store.path, "it holds no log")

@@ -18,17 +18,15 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from audit.errors import PayloadDamagedError, PayloadFormatError
 
-KEY_BYTES = 32
 NONCE_BYTES = 12
 _CONTEXT = "cloister.audit/1 payload"
 
 
 @dataclass(frozen=True, slots=True)
 class SealedPayload:
-    """A fresh key, its random id (32 hex digits), and the bytes to store."""
+    """The id of its key (32 hex digits), and the bytes to store."""
 
     key_id: str
-    key: bytes
     stored: bytes
 
     def reference(self) -> dict[str, str | int]:
@@ -41,17 +39,23 @@ class SealedPayload:
 
 
 def seal_payload(
-    payload: Mapping[str, object], *, log_id: str, event_id: str, event_type: str
+    payload: Mapping[str, object],
+    key_id: str,
+    key: bytes,
+    *,
+    log_id: str,
+    event_id: str,
+    event_type: str,
 ) -> SealedPayload:
-    """Serialise and encrypt `payload` under a new random key. Raises PayloadFormatError."""
+    """Serialise and encrypt `payload` under its own fresh key. Raises PayloadFormatError."""
     try:
         # ASCII output keeps lone surrogates, which file names that are not UTF-8 turn into.
         plain = json.dumps(payload, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
         raise PayloadFormatError(event_type, str(error)) from error
-    key, nonce = secrets.token_bytes(KEY_BYTES), secrets.token_bytes(NONCE_BYTES)
+    nonce = secrets.token_bytes(NONCE_BYTES)
     sealed = ChaCha20Poly1305(key).encrypt(nonce, plain.encode(), _bound_to(log_id, event_id))
-    return SealedPayload(secrets.token_hex(16), key, nonce + sealed)
+    return SealedPayload(key_id, nonce + sealed)
 
 
 def open_payload(stored: bytes, key: bytes, *, log_id: str, event_id: str) -> dict[str, object]:

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from audit.envelope import format_time, parse_envelope
 from audit.errors import ExportExistsError, ExportFailedError, LogCorruptError, RangeError
-from audit.export import ExportSummary, digest_of, export_lines
+from audit.export import ExportLines, ExportSummary, stretch
 from audit.keys import read_verifier_keys
-from audit.log import Log, payload_reference
+from audit.ports import AuditLog
+from audit.reader import payload_reference
 from audit.reconcile import Reconciliation, compare
 from audit.record import Actor, Event, Record
 from audit.report import Report, State
@@ -59,7 +60,7 @@ class Shown:
 
 
 def list(
-    log: Log,
+    log: AuditLog,
     actor: Actor,
     *,
     type: str | None = None,
@@ -75,7 +76,7 @@ def list(
     """
     chosen = Filter(type, _nanoseconds(since), _nanoseconds(until), request_id, max(limit, 0))
     with log.reading:
-        leaves = log.store.leaves(chosen)
+        leaves = log.leaves(chosen)
         log.append(
             Event(
                 "log.searched",
@@ -93,7 +94,7 @@ def list(
         return tuple(_entry(log, leaf) for leaf in leaves)
 
 
-def show(log: Log, actor: Actor, key: int | str) -> Shown:
+def show(log: AuditLog, actor: Actor, key: int | str) -> Shown:
     """One record with its payload decrypted, by number or event id. Records `log.viewed` first.
 
     Raises RecordNotFoundError (exit code 2) or another AuditError.
@@ -110,7 +111,7 @@ def show(log: Log, actor: Actor, key: int | str) -> Shown:
 
 
 def export(
-    log: Log, actor: Actor, out: Path, from_seq: int = 0, to_seq: int | None = None
+    log: AuditLog, actor: Actor, out: Path, from_seq: int = 0, to_seq: int | None = None
 ) -> ExportSummary:
     """Write records from_seq to to_seq (both included; by default all) to the new file `out`.
 
@@ -126,19 +127,14 @@ def export(
         last = size - 1 if to_seq is None else to_seq
         if not 0 <= from_seq <= last < size:
             raise RangeError(from_seq, last, size)
-        leaves = log.store.range(from_seq, last)
-        if len(leaves) != last - from_seq + 1:
-            raise LogCorruptError(log.store.path, "records are missing in that range")
-        digest = digest_of(leaf.envelope for leaf in leaves)
-        summary = ExportSummary(log.origin, from_seq, last, len(leaves), size, digest)
-        lines = export_lines(leaves, log.store.node, origin=log.origin, size=size, checkpoint=note)
-        _write_export(log, actor, out, lines, summary)
-    return summary
+        summary = ExportSummary(log.origin, from_seq, last, last - from_seq + 1, size, "")
+        leaves = stretch(log.scan(from_seq, last), log.pruned(), from_seq, last)
+        lines = ExportLines(leaves, log.node, summary, note)
+    _write_export(log, actor, out, lines)
+    return lines.summary
 
 
-def _write_export(
-    log: Log, actor: Actor, out: Path, lines: Iterable[str], summary: ExportSummary
-) -> None:
+def _write_export(log: AuditLog, actor: Actor, out: Path, lines: ExportLines) -> None:
     partial = out.with_name(f".{out.name}.partial")
     try:
         descriptor = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600)
@@ -147,6 +143,7 @@ def _write_export(
                 file.writelines(lines)
                 file.flush()
                 os.fsync(file.fileno())
+            summary = lines.summary
             log.append(
                 Event(
                     "log.exported",
@@ -156,6 +153,7 @@ def _write_export(
                         "last": summary.last,
                         "count": summary.count,
                         "size": summary.size,
+                        "pruned": summary.pruned,
                         "digest": summary.digest,
                     },
                     {"file": str(out)},
@@ -168,7 +166,7 @@ def _write_export(
         raise ExportFailedError(out, error.strerror or str(error)) from error
 
 
-def verify(log: Log, actor: Actor, checkpoints: Iterable[tuple[str, bytes]] = ()) -> Report:
+def verify(log: AuditLog, actor: Actor, checkpoints: Iterable[tuple[str, bytes]] = ()) -> Report:
     """Verify this log with its own public keys and (name, note) checkpoints from elsewhere.
 
     What stands in the log is sealed first, except after a recovery, which is to show as TORN_TAIL.
@@ -207,14 +205,16 @@ def verify_unopened(home: Path, checkpoints: Iterable[tuple[str, bytes]] = ()) -
     return verify_log(folder, read_verifier_keys(folder / "keys"), tuple(checkpoints))
 
 
-def reconcile(log: Log, actor: Actor, observed: Mapping[str, int]) -> tuple[Reconciliation, Record]:
+def reconcile(
+    log: AuditLog, actor: Actor, observed: Mapping[str, int]
+) -> tuple[Reconciliation, Record]:
     """Compare the log's counters with counts from elsewhere and record `audit.reconciled`.
 
     `observed` maps an event type, or a family with ".*" at its end, to how often it happened by
     another count: {"answer.*": model calls, "question.received": requests}. Raises AuditError.
     """
     with log.reading:
-        unanswered = log.store.requests_without("question.received", "answer.")
+        unanswered = log.requests_without("question.received", "answer.")
         outcome = compare(log.counters(), observed, unanswered)
         record = log.append(
             Event(
@@ -234,15 +234,15 @@ def _nanoseconds(moment: datetime | None) -> int | None:
     return None if moment is None else (moment - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
-def _envelope(log: Log, leaf: Leaf) -> dict[str, object]:
+def _envelope(log: AuditLog, leaf: Leaf) -> dict[str, object]:
     try:
         return parse_envelope(leaf.envelope)
     except (ValueError, RecursionError) as error:
         why = f"record {leaf.seq} cannot be read"
-        raise LogCorruptError(log.store.path, why) from error
+        raise LogCorruptError(log.folder / "log.db", why) from error
 
 
-def _entry(log: Log, leaf: Leaf) -> Entry:
+def _entry(log: AuditLog, leaf: Leaf) -> Entry:
     envelope = _envelope(log, leaf)
     actor, fields = envelope.get("actor"), envelope.get("fields")
     who = actor if isinstance(actor, dict) else {}

@@ -11,11 +11,11 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from audit.database import explained, make_private_folder
+from audit.database import explained, make_private_folder, sync_folder
 from audit.errors import LogLockedError
 
 _SUFFIX = ".run"
@@ -52,15 +52,19 @@ def _try_lock(descriptor: int) -> bool:
 class Run:
     """This process's sign of life. Create and look for others only under `setup_lock`."""
 
-    def __init__(self, folder: Path, run_id: str) -> None:
-        """Begin a run. Raises LogUnwritableError."""
+    def __init__(self, folder: Path, run_id: str, dead_before: Sequence[str] = ()) -> None:
+        """Begin a run; `dead_before`: the runs that had ended without closing the log. Raises
+        LogUnwritableError."""
         make_private_folder(folder)
         self.run_id = run_id
+        self.dead_before = tuple(dead_before)
         self._path = folder / f"{run_id}{_SUFFIX}"
         with explained(self._path):
             flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
             self._descriptor: int | None = os.open(self._path, flags, 0o600)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            # Lost in a power cut, nobody would know that there was anything to recover from.
+            sync_folder(folder)
 
     def end(self, *, cleanly: bool) -> None:
         """Stop. If not `cleanly` the file stays, and the next opening records a recovery."""
@@ -69,6 +73,8 @@ class Run:
         if cleanly:
             with explained(self._path):
                 self._path.unlink(missing_ok=True)
+                # Back after a power cut, it would tell of a crash that never was.
+                sync_folder(self._path.parent)
         os.close(self._descriptor)
         self._descriptor = None
 
@@ -78,11 +84,17 @@ def dead_runs(folder: Path) -> tuple[str, ...]:
     return tuple(path.stem for path in sorted(folder.glob(f"*{_SUFFIX}")) if _is_dead(path))
 
 
+def others_running(folder: Path) -> bool:
+    """Whether any run but ended ones is left: at work, or dead and not yet recorded."""
+    return any(folder.glob(f"*{_SUFFIX}"))
+
+
 def forget_run(folder: Path, run_id: str) -> None:
     """Remove the file of a dead run, once its recovery is recorded."""
     path = folder / f"{run_id}{_SUFFIX}"
     with explained(path):
         path.unlink(missing_ok=True)
+        sync_folder(folder)
 
 
 def _is_dead(path: Path) -> bool:

@@ -2,7 +2,8 @@
 
 WAL with `synchronous=FULL`: a commit that returned is on disk, and a torn end of the WAL is left
 out when SQLite recovers. Triggers refuse changing or removing rows; they stop accidents in our own
-code, not a person with the file, whom only the tree and the checkpoints expose.
+code, not a person with the file, whom only the tree and the checkpoints expose. Retention alone
+takes them down, inside the transaction in which it removes what its period allows.
 
 The columns of `leaf` beside `envelope` repeat values of the envelope so that they can be searched;
 the verifier compares them.
@@ -13,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from audit.database import connect, explained, write_transaction
@@ -47,9 +49,23 @@ CREATE TABLE checkpoint (
     size INTEGER PRIMARY KEY,
     note TEXT NOT NULL          -- the signed note
 ) STRICT;
+CREATE TABLE pruned (           -- records that retention removed: their hashes carry the tree
+    seq INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL,
+    by_seq INTEGER NOT NULL     -- number of the retention.pruned record that says so
+) STRICT;
 """
-_APPEND_ONLY = ("meta", "leaf", "payload", "node", "checkpoint")
+_APPEND_ONLY = ("meta", "leaf", "payload", "node", "checkpoint", "pruned")
+_SHRINKING = ("leaf", "payload")  # what retention may remove rows from
+_BATCH = 500  # rows read at a time where all are gone through
 _COLUMNS = "seq, event_id, type, ts_utc, session, request_id, hash, envelope"
+
+
+@cache
+def definitions() -> Mapping[str, str]:
+    """The SQL of each table and index by its name, as a log's database holds it."""
+    statements = [each.strip().removesuffix(";") for each in _TABLES.split(";\n")]
+    return {each.split()[2]: each for each in statements if each}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +83,31 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True)
+class PrunedLeaf:
+    """A record that retention removed: its number, leaf hash (32 bytes), and the number of the
+    `retention.pruned` record that says so."""
+
+    seq: int
+    hash: bytes
+    by_seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class Filter:
-    """Which records to list. `type` ends in ".*" to mean a whole family; times in nanoseconds."""
+    """Which records to list. `type` ends in ".*" to mean a whole family; times in nanoseconds;
+    `contains`: the bytes of the envelope hold this text."""
 
     type: str | None = None
     since: int | None = None
     until: int | None = None
     request_id: str | None = None
     limit: int = 100
+    contains: str | None = None
 
-    def where(self) -> tuple[str, tuple[str | int, ...]]:
+    def where(self) -> tuple[str, tuple[str | int | bytes, ...]]:
         """The SQL condition and its parameters: since <= time < until."""
         terms: list[str] = ["1"]
-        values: list[str | int] = []
+        values: list[str | int | bytes] = []
         if self.type is not None and self.type.endswith(".*"):
             terms.append("substr(type, 1, ?) = ?")
             values += [len(self.type) - 1, self.type[:-1]]
@@ -89,11 +117,15 @@ class Filter:
         for condition, value in (
             ("ts_utc >= ?", self.since),
             ("ts_utc < ?", self.until),
-            ("request_id = ?", self.request_id),
+            # As the index says it, or the index is not used.
+            ("request_id <> '' AND request_id = ?", self.request_id),
         ):
             if value is not None:
                 terms.append(condition)
                 values.append(value)
+        if self.contains is not None:
+            terms.append("instr(envelope, ?) > 0")
+            values.append(self.contains.encode("utf-8", "surrogatepass"))
         return " AND ".join(terms), tuple(values)
 
 
@@ -108,6 +140,11 @@ class LogStore:
             with explained(path):
                 self._connection.execute("PRAGMA journal_mode=WAL")
                 self._connection.execute("PRAGMA synchronous=FULL")
+                # What retention removes is overwritten, not only given free.
+                self._connection.execute("PRAGMA secure_delete=ON")
+                # Moving the WAL into the database takes several syncs: `checkpoint_wal` does it
+                # beside the commits, so that no answer waits for it.
+                self._connection.execute("PRAGMA wal_autocheckpoint=0")
         except BaseException:
             self._connection.close()
             raise
@@ -118,17 +155,17 @@ class LogStore:
         with write_transaction(self._connection, self.path):
             yield
 
-    def _rows(self, sql: str, values: Sequence[str | int] = ()) -> list[tuple[object, ...]]:
+    def _rows(self, sql: str, values: Sequence[str | int | bytes] = ()) -> list[tuple[object, ...]]:
         with explained(self.path):
             return self._connection.execute(sql, values).fetchall()
 
-    def _one(self, sql: str, values: Sequence[str | int] = ()) -> tuple[object, ...] | None:
+    def _one(self, sql: str, values: Sequence[str | int | bytes] = ()) -> tuple[object, ...] | None:
         rows = self._rows(sql, values)
         return rows[0] if rows else None
 
     def read_meta(self) -> Mapping[str, str]:
         """What was fixed when the log began; empty if it has not begun."""
-        if self._one("SELECT 1 FROM sqlite_master WHERE name = 'meta'") is None:
+        if not self._has("meta"):
             return {}
         return {str(key): str(value) for key, value in self._rows("SELECT key, value FROM meta")}
 
@@ -139,14 +176,18 @@ class LogStore:
                 self._connection.execute(statement)
         for table in _APPEND_ONLY:
             for verb in ("UPDATE", "DELETE"):
-                self._connection.execute(
-                    f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-                    "BEGIN SELECT RAISE(ABORT, 'the log only grows'); END"
-                )
+                self._forbid(table, verb)
         self._connection.executemany("INSERT INTO meta VALUES (?, ?)", list(meta.items()))
+
+    def _forbid(self, table: str, verb: str) -> None:
+        self._connection.execute(
+            f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
+            "BEGIN SELECT RAISE(ABORT, 'the log only grows'); END"
+        )
 
     def size(self) -> int:
         """The number of records, from the highest number: a gap is the verifier's to find."""
+        # The newest record is never a pruned one: what prunes is itself a record.
         row = self._one("SELECT max(seq) FROM leaf")
         return 0 if row is None or row[0] is None else self._integer(row[0]) + 1
 
@@ -172,6 +213,35 @@ class LogStore:
             (first, last),
         )
         return tuple(self._leaf(row) for row in rows)
+
+    def batch(self, first: int, last: int) -> tuple[Leaf, ...]:
+        """The first `_BATCH` records numbered `first` to `last`, both included."""
+        rows = self._rows(
+            f"SELECT {_COLUMNS} FROM leaf WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT {_BATCH}",  # noqa: S608 - constants
+            (first, last),
+        )
+        return tuple(self._leaf(row) for row in rows)
+
+    def pruned(self) -> tuple[PrunedLeaf, ...]:
+        """The records that retention removed, in order."""
+        rows = self._rows("SELECT seq, hash, by_seq FROM pruned ORDER BY seq")
+        return tuple(
+            PrunedLeaf(self._integer(seq), self._bytes(digest), self._integer(by))
+            for seq, digest, by in rows
+        )
+
+    def rotations(self) -> tuple[tuple[int, bytes], ...]:
+        """Number and envelope of each `key.rotated` record, in order."""
+        rows = self._rows("SELECT seq, envelope FROM leaf WHERE type = 'key.rotated' ORDER BY seq")
+        return tuple((self._integer(seq), self._bytes(envelope)) for seq, envelope in rows)
+
+    def first_of(self, kind: str) -> Leaf | None:
+        """The oldest record of one type."""
+        row = self._one(
+            f"SELECT {_COLUMNS} FROM leaf WHERE type = ? ORDER BY seq LIMIT 1",  # noqa: S608 - constant
+            (kind,),
+        )
+        return None if row is None else self._leaf(row)
 
     def _leaf(self, row: tuple[object, ...]) -> Leaf:
         seq, event_id, kind, ts_utc, session, request_id, digest, envelope = row
@@ -206,7 +276,11 @@ class LogStore:
     def node(self, level: int, position: int) -> bytes:
         """The hash of a perfect subtree (see `audit.merkle.NodeReader`). Raises LogCorruptError."""
         if level == 0:
-            row = self._one("SELECT hash FROM leaf WHERE seq = ?", (position,))
+            row = self._one(
+                "SELECT hash FROM leaf WHERE seq = ?1 "
+                "UNION ALL SELECT hash FROM pruned WHERE seq = ?1",
+                (position,),
+            )
         else:
             row = self._one(
                 "SELECT hash FROM node WHERE level = ? AND position = ?", (level, position)
@@ -235,6 +309,43 @@ class LogStore:
         row = self._one("SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1")
         return None if row is None else (self._integer(row[0]), str(row[1]))
 
+    def checkpoints(self) -> tuple[tuple[int, str], ...]:
+        """Size and note of every checkpoint, in order of size."""
+        rows = self._rows("SELECT size, note FROM checkpoint ORDER BY size")
+        return tuple((self._integer(size), str(note)) for size, note in rows)
+
+    def prune(self, seqs: Sequence[int], by_seq: int) -> int:
+        """Remove these records and their payloads but for their hashes, within a transaction; how
+        many there were."""
+        for table in _SHRINKING:
+            self._connection.execute(f"DROP TRIGGER IF EXISTS {table}_no_delete")
+        each = [(seq,) for seq in seqs]
+        self._connection.executemany("DELETE FROM payload WHERE seq = ?", each)
+        moved = self._connection.executemany(
+            "INSERT INTO pruned SELECT seq, hash, ? FROM leaf WHERE seq = ?",
+            [(by_seq, seq) for seq in seqs],
+        ).rowcount
+        self._connection.executemany("DELETE FROM leaf WHERE seq = ?", each)
+        for table in _SHRINKING:
+            self._forbid(table, "DELETE")
+        return max(moved, 0)
+
+    def add_missing_tables(self) -> None:
+        """Give a log of an earlier version the table that it lacks."""
+        if self._has("pruned"):
+            return
+        with self.transaction():
+            if self._has("pruned"):  # another process was first
+                return
+            for statement in _TABLES.split(";\n"):
+                if statement.strip().startswith("CREATE TABLE pruned"):
+                    self._connection.execute(statement)
+            for verb in ("UPDATE", "DELETE"):
+                self._forbid("pruned", verb)
+
+    def _has(self, table: str) -> bool:
+        return self._one("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)) is not None
+
     def insert(self, leaf: Leaf, stored_payload: bytes | None, nodes: Sequence[Node]) -> None:
         """Write one record, its payload and the nodes it completed, within a transaction."""
         self._connection.execute(
@@ -260,6 +371,16 @@ class LogStore:
     def insert_checkpoint(self, size: int, note: str) -> None:
         """Write a checkpoint, within a transaction."""
         self._connection.execute("INSERT INTO checkpoint VALUES (?, ?)", (size, note))
+
+    def checkpoint_wal(self) -> None:
+        """Move what is committed from the WAL into the database, on a connection of its own, so
+        that it can be called from another thread while this one commits. Raises AuditError."""
+        with explained(self.path):
+            connection = connect(self.path, busy_timeout_ms=0)
+            try:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            finally:
+                connection.close()
 
     def close(self) -> None:
         """Close the file. Safe to call twice."""

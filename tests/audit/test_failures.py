@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from audit import errors
+from audit import errors, errors_duties
 from audit.database import explain
 from audit.errors import (
     AuditError,
@@ -66,19 +66,20 @@ def test_errors_are_one_family_of_their_own_with_stable_codes() -> None:
     assert AuditError.__bases__ == (Exception,)
     members = [
         member
-        for _, member in inspect.getmembers(errors, inspect.isclass)
-        if member.__module__ == errors.__name__
+        for module in (errors, errors_duties)
+        for _, member in inspect.getmembers(module, inspect.isclass)
+        if member.__module__ == module.__name__
     ]
     assert len(members) > 15
     for member in members:
         assert issubclass(member, AuditError)
-        assert member.exit_code in (2, 3, 7)
+        assert member.exit_code in (2, 3, 4, 7)
         assert member.__doc__
 
 
 def _limit_pages(log: Log, extra: int) -> None:
     """A full disk: SQLite may not grow its file by more than `extra` pages."""
-    connection = log.store._connection
+    connection = log._parts.store._connection
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count={pages + extra}")
 
@@ -91,7 +92,7 @@ def test_a_full_disk_stops_recording_and_loses_nothing(home: Path) -> None:
         with pytest.raises(DiskFullError, match=r"full, so nothing can be recorded; free some"):
             for number in range(2, 100):
                 recorded.append(log.append(question(number)))
-        assert log.store.size() == recorded[-1].seq + 1
+        assert log.size() == recorded[-1].seq + 1
         _limit_pages(log, 10_000)  # space was freed
         again = log.append(question(100))
         assert again.seq == recorded[-1].seq + 1
@@ -102,7 +103,7 @@ def test_a_full_disk_stops_recording_and_loses_nothing(home: Path) -> None:
 def test_closing_on_a_full_disk_says_so_and_the_next_opening_recovers(home: Path) -> None:
     log = open_test_log(home)
     log.append(question())
-    log.store._connection.execute("PRAGMA query_only=ON")
+    log._parts.store._connection.execute("PRAGMA query_only=ON")
     with pytest.raises(LogUnwritableError):
         log.close()
     with pytest.raises(LogClosedError):
@@ -131,10 +132,10 @@ def test_a_locked_log_is_named_after_the_timeout(home: Path) -> None:
 
 def test_a_read_only_database_is_named(home: Path) -> None:
     with open_test_log(home) as log:
-        log.store._connection.execute("PRAGMA query_only=ON")
+        log._parts.store._connection.execute("PRAGMA query_only=ON")
         with pytest.raises(LogUnwritableError, match="cannot be written"):
             log.append(question())
-        log.store._connection.execute("PRAGMA query_only=OFF")
+        log._parts.store._connection.execute("PRAGMA query_only=OFF")
 
 
 def test_a_folder_that_cannot_be_made_is_named(home: Path) -> None:
@@ -178,7 +179,7 @@ def test_a_file_that_is_no_database_is_refused(home: Path) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE leaf SET envelope = CAST('{}' AS BLOB) WHERE seq = 7",
+        "UPDATE leaf SET envelope = CAST('{}' AS BLOB) WHERE seq = 12",
         "DELETE FROM leaf WHERE seq > 5",
         "UPDATE node SET hash = zeroblob(32)",
         "DELETE FROM node",
@@ -205,9 +206,9 @@ def test_records_cut_off_while_it_is_open_stop_the_log(home: Path) -> None:
 def test_a_background_seal_that_fails_is_told_to_the_next_caller(home: Path) -> None:
     with open_test_log(home) as log:
         log.append(question())
-        log.store._connection.execute("PRAGMA query_only=ON")
+        log._parts.store._connection.execute("PRAGMA query_only=ON")
         log._seal_on_time()
-        log.store._connection.execute("PRAGMA query_only=OFF")
+        log._parts.store._connection.execute("PRAGMA query_only=OFF")
         with pytest.raises(SealFailedError, match="could not be made"):
             log.append(question())
         log.append(question())
@@ -269,4 +270,4 @@ def test_rows_cannot_be_changed_by_accident(home: Path) -> None:
             log.append(question())
             log.seal()
             with pytest.raises(sqlite3.IntegrityError, match="only grows"):
-                log.store._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - constants
+                log._parts.store._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - constants

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 import sqlite3
 import stat
 from pathlib import Path
@@ -11,7 +12,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from audit.checkpoint import VerifierKey
 from audit.errors import (
     KeyFormatError,
     LogIncompleteError,
@@ -23,53 +23,59 @@ from audit.errors import (
     PayloadKeyLostError,
 )
 from audit.keys import (
-    load_or_create_signing_key,
-    publish_verifier_key,
+    destroy_private,
+    make_signing_key,
+    private_epochs,
+    private_path,
+    read_private,
     read_verifier_key,
-    read_verifier_keys,
 )
-from audit.keystore import Keystore
+from audit.keystore import KEY_BYTES, Keystore
 from audit.payload import open_payload, seal_payload
 
 
-def test_the_signing_key_is_made_once_and_private(tmp_path: Path) -> None:
+def test_the_first_signing_key_is_made_once_and_private(tmp_path: Path) -> None:
     keys = tmp_path / "keys"
-    first = load_or_create_signing_key(keys, create=True)
-    again = load_or_create_signing_key(keys, create=True)
+    first = make_signing_key(keys, 1)
+    again = make_signing_key(keys, 1)
     assert first.private_bytes_raw() == again.private_bytes_raw()
     assert stat.S_IMODE((keys / "epoch-1.key").stat().st_mode) == 0o600
     assert stat.S_IMODE(keys.stat().st_mode) == 0o700
 
 
-def test_a_missing_signing_key_of_an_existing_log_is_not_replaced(tmp_path: Path) -> None:
+def test_a_leftover_of_a_rotation_is_replaced(tmp_path: Path) -> None:
+    leftover = make_signing_key(tmp_path, 10)
+    assert make_signing_key(tmp_path, 10).private_bytes_raw() != leftover.private_bytes_raw()
+    make_signing_key(tmp_path, 9)
+    assert private_epochs(tmp_path) == (9, 10)
+
+
+def test_a_missing_signing_key_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(LogIncompleteError, match=r"epoch-1\.key"):
-        load_or_create_signing_key(tmp_path, create=False)
+        read_private(private_path(tmp_path, 1))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_highest_epoch_signs_and_all_verify(tmp_path: Path) -> None:
-    first = load_or_create_signing_key(tmp_path, create=True)
-    publish_verifier_key(tmp_path, VerifierKey("log", first.public_key().public_bytes_raw()))
-    (tmp_path / "epoch-1.key").rename(tmp_path / "epoch-10.key")
-    newer = load_or_create_signing_key(tmp_path / "other", create=True)
-    (tmp_path / "other" / "epoch-1.key").rename(tmp_path / "epoch-9.key")
-    assert newer.private_bytes_raw() != first.private_bytes_raw()
-    chosen = load_or_create_signing_key(tmp_path, create=False)
-    assert chosen.private_bytes_raw() == first.private_bytes_raw()
-    publish_verifier_key(tmp_path, VerifierKey("log", newer.public_key().public_bytes_raw()))
-    publics = [key.public for key in read_verifier_keys(tmp_path)]
-    assert publics == [key.public_key().public_bytes_raw() for key in (first, newer)]
+def test_a_destroyed_signing_key_is_overwritten_and_gone(tmp_path: Path) -> None:
+    make_signing_key(tmp_path, 1)
+    path = private_path(tmp_path, 1)
+    kept_open = path.open("rb")  # another name for the same bytes on the disk
+    with kept_open:
+        assert destroy_private(path)
+        assert set(kept_open.read()) == {0}
+    assert not destroy_private(path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_is_no_ed25519_key_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "epoch-1.key"
     path.write_bytes(b"no key")
     with pytest.raises(KeyFormatError, match=r"epoch-1\.key"):
-        load_or_create_signing_key(tmp_path, create=False)
+        read_private(path)
     other = X25519PrivateKey.generate()
     path.write_bytes(other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     with pytest.raises(KeyFormatError):
-        load_or_create_signing_key(tmp_path, create=False)
+        read_private(path)
 
 
 def test_unreadable_public_keys_are_named(tmp_path: Path) -> None:
@@ -82,8 +88,9 @@ def test_unreadable_public_keys_are_named(tmp_path: Path) -> None:
 
 
 def _sealed(payload: dict[str, object]) -> tuple[bytes, bytes]:
-    sealed = seal_payload(payload, log_id="l", event_id="e", event_type="t")
-    return sealed.key, sealed.stored
+    key = secrets.token_bytes(KEY_BYTES)
+    sealed = seal_payload(payload, "k", key, log_id="l", event_id="e", event_type="t")
+    return key, sealed.stored
 
 
 def test_a_payload_opens_only_with_its_key_and_in_its_record() -> None:
@@ -111,7 +118,9 @@ def test_equal_payloads_do_not_look_equal() -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf, {1, 2}, b"raw", object()])
 def test_what_is_not_json_is_refused(value: object) -> None:
     with pytest.raises(PayloadFormatError, match=r"`ask\.me`"):
-        seal_payload({"x": value}, log_id="l", event_id="e", event_type="ask.me")
+        seal_payload(
+            {"x": value}, "k", bytes(KEY_BYTES), log_id="l", event_id="e", event_type="ask.me"
+        )
 
 
 def test_a_destroyed_key_is_gone_from_the_file(tmp_path: Path) -> None:
@@ -120,11 +129,11 @@ def test_a_destroyed_key_is_gone_from_the_file(tmp_path: Path) -> None:
     store = Keystore(path, busy_timeout_ms=1000)
     store.put([("kept", kept), ("gone", gone)])
     assert any(gone in file.read_bytes() for file in tmp_path.glob("keystore.db*"))
-    assert store.destroy("gone")
+    assert store.destroy(["gone"])
     # The files stay open: their bytes are what a thief of the disk would find now.
     assert all(gone not in file.read_bytes() for file in tmp_path.glob("keystore.db-wal"))
-    assert not store.destroy("gone")
-    assert not store.destroy("unknown")
+    assert not store.destroy(["gone"])
+    assert not store.destroy(["unknown"])
     with pytest.raises(PayloadErasedError):
         store.get("gone", "event")
     with pytest.raises(PayloadKeyLostError):
@@ -145,11 +154,11 @@ def test_a_key_copy_in_use_elsewhere_is_told(tmp_path: Path) -> None:
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM payload_key").fetchall()
     with pytest.raises(LogLockedError):
-        store.destroy("a")
+        store.destroy(["a"])
     with pytest.raises(PayloadErasedError):
         store.get("a", "event")
     reader.close()
-    assert not store.destroy("a")  # nothing living was left; the copy is wiped now
+    assert not store.destroy(["a"])  # nothing living was left; the copy is wiped now
     assert (tmp_path / "k.db-wal").stat().st_size == 0
     store.close()
 

@@ -67,7 +67,7 @@ def test_a_record_is_what_was_said(home: Path) -> None:
 def test_the_payload_is_committed_to_but_not_readable_in_the_file(home: Path) -> None:
     with open_test_log(home) as log:
         record = log.append(Event("answer.released", ANN, {}, {"text": "SECRETWORD"}))
-        stored = log.store.payload(record.seq)
+        stored = log._parts.store.payload(record.seq)
         reference = json.loads(log.leaf(record.seq).envelope)["payload"]
     assert stored is not None
     assert reference["ciphertext_sha256"] == hashlib.sha256(stored).hexdigest()
@@ -126,7 +126,7 @@ def test_a_checkpoint_is_signed_after_so_many_records(home: Path) -> None:
         sizes = []
         for number in range(25):
             log.append(question(number, payload=False))
-            last = log.store.last_checkpoint()
+            last = log._parts.store.last_checkpoint()
             sizes.append(last[0] if last else 0)
     assert sorted(set(sizes)) == [0, 10, 20]
 
@@ -152,9 +152,10 @@ def test_the_note_on_disk_is_the_newest_checkpoint(home: Path) -> None:
 def test_opening_and_closing_are_recorded(home: Path) -> None:
     written_log(home, 1)
     with open_test_log(home) as log:
-        fields = [json.loads(log.leaf(seq).envelope)["fields"] for seq in range(5)]
-        types = [log.leaf(seq).type for seq in range(5)]
+        fields = [json.loads(log.leaf(seq).envelope)["fields"] for seq in range(7)]
+        types = [log.leaf(seq).type for seq in range(7)]
         assert log.counters() == {
+            "checkpoint.signed": 2,
             "log.closed": 1,
             "log.created": 1,
             "log.opened": 2,
@@ -165,13 +166,17 @@ def test_opening_and_closing_are_recorded(home: Path) -> None:
         "log.created",
         "log.opened",
         "question.received",
+        "checkpoint.signed",
         "log.closed",
+        "checkpoint.signed",
         "log.opened",
     ]
-    assert fields[0]["verifier_key"] == log.verifier_key.text()
+    assert fields[0]["verifier_key"] == log.trusted_keys[0].text()
     assert fields[1]["recovered"] is False
-    assert fields[3] == {"run": fields[1]["run"]}
-    assert fields[4]["checkpoint_size"] == 4
+    assert fields[4] == {"run": fields[1]["run"]}
+    assert fields[6]["checkpoint_size"] == fields[5]["size"] == 5
+    assert fields[6]["checkpoint_root"] == fields[5]["root"]
+    assert fields[5]["key"] == log.trusted_keys[0].key_id.hex()
 
 
 def test_files_are_private(home: Path) -> None:
@@ -244,7 +249,7 @@ def test_an_erased_payload_is_gone_and_the_proofs_hold(home: Path) -> None:
         record = erase_payload(log, ANN, 2, "gdpr-17")
         with pytest.raises(PayloadErasedError):
             log.read_payload(2)
-        assert log.read_payload(3) == {"question": "What is rule 1?"}
+        assert log.read_payload(4) == {"question": "What is rule 1?"}
         fields = json.loads(log.leaf(record.seq).envelope)["fields"]
         again = erase_payload(log, ANN, 2, "gdpr-17")
         assert json.loads(log.leaf(again.seq).envelope)["fields"]["destroyed"] is False

@@ -62,7 +62,7 @@ def test_every_setting_is_described() -> None:
 def test_the_log_is_put_together_from_the_settings(home: Path) -> None:
     _write(home, "[audit]\nseal_records = 1\n")
     with open_log(home) as log:
-        assert log.store.last_checkpoint() is not None
+        assert log._parts.store.last_checkpoint() is not None
         assert "log.opened" in log.counters()
     _write(home, "[audit]\nunknown = 1\n")
     with pytest.raises(SettingsError):
