@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
+
+from audit.verify_epochs import EpochWord, Word
 
 
 class State(Enum):
@@ -19,10 +22,12 @@ class State(Enum):
 class Report:
     """The outcome. Sizes and counts are numbers of records unless the name says otherwise.
 
-    `sealed`: records under the newest checkpoint that holds. `root`: hex root over all records.
-    `given_up_to`: the largest size among the checkpoints given from elsewhere. `findings`: the
-    first reasons for TAMPERED; `finding_count`: all of them. `torn`: the WAL ends in a write that
-    never completed.
+    `sealed`: records under the newest checkpoint that holds and whose key is believed. `root`: hex
+    root over all records. `given_up_to`: the largest size among the checkpoints given from
+    elsewhere that hold. `pruned`: records of which retention left only the hash. `torn`: the WAL
+    ends in a write that never completed. `closed`: the database file is, byte for byte, the one
+    that was signed when the log was closed. `epochs`: by whose word each signing key is believed.
+    `findings`: the first reasons for TAMPERED; `finding_count`: all of them.
     """
 
     state: State
@@ -36,9 +41,13 @@ class Report:
     given_up_to: int = 0
     payloads: int = 0
     erased: int = 0
+    pruned: int = 0
+    pruned_since: int = 0
     recoveries: int = 0
     clock_steps_back: int = 0
     torn: bool = False
+    closed: bool = False
+    epochs: tuple[EpochWord, ...] = ()
     findings: tuple[str, ...] = ()
     finding_count: int = 0
 
@@ -64,7 +73,8 @@ class Report:
         """A paragraph: what is proven and what is not."""
         if self.state is State.TAMPERED:
             return self._tampered()
-        return " ".join([*self._proven(), *self._tail(), *self._not_proven()])
+        parts = (self._proven(), self._epochs(), self._gone(), self._tail(), self._not_proven())
+        return " ".join(sentence for part in parts for sentence in part)
 
     def _tampered(self) -> str:
         more = self.finding_count - len(self.findings)
@@ -75,18 +85,56 @@ class Report:
         )
 
     def _proven(self) -> list[str]:
+        if not self.sealed:
+            return ["Proven: nothing yet, because no checkpoint that can be believed covers it."]
         said = [
             f"Proven: the first {self.sealed} of {self.records} records, their order and their "
             "payloads' ciphertexts are exactly those over which the log's key signed its newest "
             "checkpoint, and nothing is missing among them."
         ]
-        if self.given_checkpoints:
+        if self.given_up_to:
             said.append(
                 f"Checkpoints given from elsewhere ({self.given_checkpoints}) agree: the first "
                 f"{self.given_up_to} records are unaltered even if somebody held the signing key."
             )
+        if self.closed:
+            said.append("The database file is bit for bit the one that was closed and signed.")
+        return said
+
+    def _epochs(self) -> list[str]:
+        if len(self.epochs) < 2:
+            return []
+        said = []
+        for word, text in (
+            (Word.GIVEN, "a key that was given to this verifier"),
+            (Word.HANDED_OVER, "a key that follows from a given one by signed handovers"),
+            (
+                Word.VOUCHED_FOR,
+                "a key older than any that was given, for which only the checkpoints of a later "
+                "key vouch",
+            ),
+            (Word.UNKNOWN, "a key for which nobody vouches"),
+        ):
+            numbers = [epoch.number for epoch in self.epochs if epoch.word == word.value]
+            if numbers:
+                said.append(f"{_epochs_named(numbers)} by {text}.")
+        return ["The key changed: " + " ".join(said)]
+
+    def _gone(self) -> list[str]:
+        said = []
         if self.erased:
             said.append(f"{self.erased} erasures of payloads are recorded; their proofs hold.")
+        if self.pruned:
+            said.append(
+                f"{self.pruned} records were removed by retention, as other records say: of these "
+                "it is proven only that a record with this hash stood at this place."
+            )
+        if self.pruned_since:
+            said.append(
+                f"{self.pruned_since} of them stand before the newest checkpoint given from "
+                "elsewhere and were removed after it, which somebody who holds the signing key "
+                "could have ordered: compare with the periods for which records are to be kept."
+            )
         return said
 
     def _tail(self) -> list[str]:
@@ -104,11 +152,17 @@ class Report:
         return said
 
     def _not_proven(self) -> list[str]:
+        if self.given_up_to:
+            rewritten = f"that the records from number {self.given_up_to} on were not rewritten"
+        else:
+            rewritten = (
+                "since no checkpoint from elsewhere was given, that the log was not cut back to an "
+                "earlier checkpoint, nor as a whole rewritten"
+            )
         said = [
-            f"Not proven: that the records from number {self.given_up_to} on were not rewritten by "
-            "somebody who holds the signing key (keep checkpoints off this machine); that "
-            "everything that happened was recorded; that the clock was right; that an erased "
-            "payload survives in no backup."
+            f"Not proven: {rewritten} by somebody who holds the signing key (keep checkpoints off "
+            "this machine); that everything that happened was recorded; that the clock was right; "
+            "that an erased payload survives in no backup."
         ]
         if self.clock_steps_back:
             said.append(f"The clock went backwards {self.clock_steps_back} times.")
@@ -121,7 +175,14 @@ class Report:
             state=self.state.value,
             headline=self.headline(),
             unsealed=self.unsealed,
+            epochs=[asdict(epoch) for epoch in self.epochs],
             findings=list(self.findings),
             explanation=self.explanation(),
         )
         return values
+
+
+def _epochs_named(numbers: Sequence[int]) -> str:
+    if len(numbers) == 1:
+        return f"epoch {numbers[0]} is signed"
+    return f"epochs {', '.join(map(str, numbers))} are signed"

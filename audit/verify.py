@@ -1,346 +1,270 @@
 """The verifier: is this log what its checkpoints say, and how does it end?
 
-Needs the log's folder, its public keys and any checkpoints kept elsewhere; no secret, no network,
-no other part of Cloister. It never changes or repairs anything.
+Needs the log's folder, one of its public keys and any checkpoints kept elsewhere; no secret, no
+network, no other part of Cloister. It never changes or repairs anything.
 
-Every record is hashed from its stored bytes, linked to the one before, counted, and put into a tree
-of the verifier's own; the roots of that tree are compared with every checkpoint at its size, which
-is a stronger statement than a consistency proof between two of them.
+Every record is hashed from its stored bytes, linked to the one before, and put into a tree of the
+verifier's own; the roots of that tree are compared with every checkpoint at its size, which is a
+stronger statement than a consistency proof between two of them. Each checkpoint must be signed by
+the key that was in force at its size (`audit.verify_epochs`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from audit.canonical import canonical
-from audit.checkpoint import Checkpoint, VerifierKey, open_checkpoint, origin_of
-from audit.database import explain
-from audit.envelope import (
-    MAX_ENVELOPE_BYTES,
-    NO_PREVIOUS_LEAF,
-    SCHEMA,
-    format_time,
-    parse_envelope,
-)
-from audit.errors import AuditError, CheckpointError, LogCorruptError, LogUnreadableError
-from audit.merkle import Frontier, leaf_hash
+from audit.checkpoint import MAX_NOTE_BYTES, VerifierKey, origin_of
+from audit.closed import closed_problem, read_closed
+from audit.errors import LogCorruptError, LogUnreadableError
+from audit.findings import Findings
 from audit.report import Report, State
-from audit.snapshot import fingerprint, open_snapshot
+from audit.snapshot import Source, explained, fingerprint, read_small, snapshot
+from audit.verify_checkpoints import (
+    Note,
+    Tree,
+    check_given,
+    check_published,
+    check_recorded,
+    check_stored,
+    stored_notes,
+)
+from audit.verify_epochs import Word, check_handovers, check_keys, epochs_of, in_force, words_for
+from audit.verify_pruned import check_pruned, check_pruning_sealed, pruned_since
+from audit.verify_rows import Range, RangeResult
+from audit.verify_schema import check_schema, has_pruned
+from audit.verify_tree import Extent, Joined, check_upper_nodes, extent_of, plan
+from audit.verify_workers import Task, do_all
 from audit.wal import has_torn_tail
 
-MAX_FINDINGS = 20
-MAX_ATTEMPTS = 3  # readings, if the log changes while it is read at rest
-_ROWS = """
-SELECT leaf.seq, event_id, type, ts_utc, session, request_id, hash, envelope, stored
-FROM leaf LEFT JOIN payload ON payload.seq = leaf.seq ORDER BY leaf.seq
-"""
-_KEYS = frozenset(
-    {"schema", "log_id", "seq", "event_id", "type", "ts_utc", "mono_ns", "boot_id", "writer"}
-    | {"actor", "session", "request_id", "prev_leaf_hash", "payload", "fields"}
-)
+MAX_ATTEMPTS = 3  # readings, if the log changes while it is read
+
+Given = tuple[str, bytes]
+"""What to call a checkpoint that was kept elsewhere, and its bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What lies beside the database, read before it: a writer at work may make it newer."""
+
+    torn: bool
+    latest: bytes | None
+    closed: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the caller of `verify_log` gave."""
+
+    folder: Path
+    keys: Sequence[VerifierKey]
+    given: Sequence[Given]
+    processes: int | None
 
 
 @dataclass(slots=True)
-class _Findings:
-    """What is wrong, in the order found; after MAX_FINDINGS only counted."""
-
-    texts: list[str] = field(default_factory=list)
-    count: int = 0
-
-    def add(self, text: str) -> None:
-        self.count += 1
-        if len(self.texts) < MAX_FINDINGS:
-            self.texts.append(text)
-
-
-@dataclass(slots=True)
-class _Walk:
-    """What has been seen while going through the records."""
+class _Rows:
+    """What the database holds."""
 
     log_id: str
-    wanted: frozenset[int]
-    nodes: _StoredNodes
-    findings: _Findings
-    edge: Frontier = field(default_factory=Frontier)
-    previous: str = NO_PREVIOUS_LEAF
-    roots: dict[int, bytes] = field(default_factory=dict)
-    payloads: int = 0
-    erased: int = 0
-    recoveries: int = 0
-    last_recovery: int = -1
-    last_time: int = 0
-    clock_steps: int = 0
-    recorded_checkpoint: int = 0
-
-
-class _StoredNodes:
-    """The stored tree nodes, level by level, in the order in which they must have been made."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._levels: dict[int, Iterator[tuple[object, ...]]] = {}
-        self.used = 0
-
-    def next_is(self, level: int, position: int, digest: bytes) -> bool:
-        """Whether the next stored node of that level is this one."""
-        if level not in self._levels:
-            self._levels[level] = self._connection.execute(
-                "SELECT position, hash FROM node WHERE level = ? ORDER BY position", (level,)
-            )
-        self.used += 1
-        return next(self._levels[level], None) == (position, digest)
-
-    def left_over(self) -> bool:
-        """Whether more nodes are stored than records account for."""
-        row = self._connection.execute("SELECT count(*) FROM node").fetchone()
-        return bool(row[0] != self.used)
+    extent: Extent
+    notes: list[Note]
+    joined: Joined
+    closed: str = ""  # what speaks against the note of a closed log, to be judged with its key
+    digest: str = ""  # of the database file, if the note of a closed log is to be compared
 
 
 def verify_log(
-    folder: Path, keys: Sequence[VerifierKey], checkpoints: Sequence[tuple[str, bytes]] = ()
+    folder: Path,
+    keys: Sequence[VerifierKey],
+    checkpoints: Sequence[Given] = (),
+    *,
+    processes: int | None = None,
 ) -> Report:
     """Verify the log in `folder` (the one that holds log.db).
 
-    `keys` are the public keys to trust; `checkpoints` are (name, signed note) pairs from elsewhere.
-    Raises LogMissingError, LogUnreadableError, or CheckpointError when a given checkpoint is itself
-    malformed or not signed by any of `keys`. Anything wrong with the log is in the report.
+    `keys` are the public keys to trust: that of one epoch is enough. `checkpoints` are (name,
+    signed note) pairs from elsewhere. `processes` read a large log; None chooses, and the outcome
+    does not depend on it. Raises LogMissingError, LogUnreadableError, or CheckpointError when a
+    given checkpoint is itself malformed or not signed by any key that was given or that the log
+    hands on to. Anything wrong with the log is in the report.
     """
-    given = [(name, _open_given(name, note, keys)) for name, note in checkpoints]
-    for _ in range(MAX_ATTEMPTS - 1):
-        before = fingerprint(folder / "log.db")
-        report = _attempt(folder, keys, given)
-        if report.state is not State.TAMPERED or fingerprint(folder / "log.db") == before:
-            return report
-    return _attempt(folder, keys, given)
-
-
-def _attempt(
-    folder: Path, keys: Sequence[VerifierKey], given: Sequence[tuple[str, Checkpoint]]
-) -> Report:
     database = folder / "log.db"
-    torn = has_torn_tail(folder / "log.db-wal")
-    # The newest note is read before the records: a writer at work may make it newer than them.
-    latest = _read_latest(folder / "checkpoints" / "latest.note")
-    findings = _Findings()
+    wanted = _Wanted(folder, keys, checkpoints, processes)
+    for _ in range(MAX_ATTEMPTS - 1):
+        before = fingerprint(database)
+        report = _attempt(wanted)
+        if report.state is not State.TAMPERED or fingerprint(database) == before:
+            return report
+    # Somebody is at work. One process sees one moment; several see later ones as they start.
+    return _attempt(_Wanted(folder, keys, checkpoints, 1))
+
+
+def _attempt(wanted: _Wanted) -> Report:
+    database = wanted.folder / "log.db"
+    beside = _Beside(
+        has_torn_tail(wanted.folder / "log.db-wal"),
+        _read_latest(wanted.folder),
+        read_closed(wanted.folder),
+    )
+    findings = Findings()
+    if _has_journal(database):
+        findings.add("beside the database lies a rollback journal, which a log never has")
     try:
-        with open_snapshot(database) as connection:
-            return _verify(connection, latest, keys, given, torn, findings)
-    except sqlite3.Error as error:
-        explained = explain(error, database)
-        if not isinstance(explained, LogCorruptError):
-            raise explained from error
+        with snapshot(database) as (connection, source):
+            rows = _read_rows(connection, source, wanted, beside, findings)
+            if rows is not None:
+                return _judge(connection, rows, wanted, beside, findings)
+    except (sqlite3.Error, UnicodeError) as error:
+        reason = explained(error, database)
+        if not isinstance(reason, LogCorruptError):
+            raise reason from error
         findings.add(f"the database cannot be read through ({error})")
+    except OSError as error:
+        raise LogUnreadableError(database, error.strerror or str(error)) from error
     except LogCorruptError as error:
         findings.add(str(error))
-    return Report(state=State.TAMPERED, findings=tuple(findings.texts), finding_count=1)
+    return Report(
+        state=State.TAMPERED, findings=tuple(findings.texts), finding_count=findings.count
+    )
 
 
-def _open_given(name: str, note: bytes, keys: Sequence[VerifierKey]) -> Checkpoint:
+def _has_journal(database: Path) -> bool:
+    """Whether SQLite would roll something back when it opens the file for writing. A log is in WAL
+    mode before anything is in it, so no crash leaves a journal: somebody put it there."""
     try:
-        return open_checkpoint(note, keys)
-    except CheckpointError as error:
-        raise CheckpointError(f"{name} is unusable ({error})") from error
+        target = database.resolve()
+        return target.with_name(f"{target.name}-journal").stat().st_size > 0
+    except (OSError, RuntimeError):  # there is none, or `snapshot` says what is wrong
+        return False
 
 
-def _verify(
+def _read_latest(folder: Path) -> bytes | None:
+    try:
+        return read_small(folder / "checkpoints" / "latest.note", MAX_NOTE_BYTES)
+    except FileNotFoundError:
+        return None
+
+
+def _read_rows(
     connection: sqlite3.Connection,
-    latest: bytes | None,
-    keys: Sequence[VerifierKey],
-    given: Sequence[tuple[str, Checkpoint]],
-    torn: bool,
-    findings: _Findings,
-) -> Report:
-    for (problem,) in connection.execute(f"PRAGMA integrity_check({MAX_FINDINGS})"):
-        if problem != "ok":
-            findings.add(f"SQLite: {problem}")
+    source: Source,
+    wanted: _Wanted,
+    beside: _Beside,
+    findings: Findings,
+) -> _Rows | None:
+    """Go through the whole database; None if its tables are not the log's."""
+    if not check_schema(connection, findings):
+        return None
     row = connection.execute("SELECT value FROM meta WHERE key = 'log_id'").fetchone()
     log_id = str(row[0]) if row else ""
-    origin = origin_of(log_id)
-    if not any(key.name == origin for key in keys):
-        findings.add(f"none of the given public keys belongs to this log ({origin})")
-    stored = _stored_checkpoints(connection, latest, keys, findings)
-    sizes = frozenset(checkpoint.size for _, checkpoint in (*stored, *given))
-    walk = _Walk(log_id, sizes, _StoredNodes(connection), findings)
-    walk.roots[0] = walk.edge.root()
-    for values in connection.execute(_ROWS):
-        _check_row(walk, values)
-    _check_totals(walk, connection)
-    sealed = _check_checkpoints(walk, origin, (*stored, *given))
+    if connection.execute("SELECT count(*) FROM meta").fetchone() != (1,):
+        findings.add("the table `meta` holds something else than the log's id")
+    notes = stored_notes(connection, beside.latest, findings)
+    pruned = has_pruned(connection)
+    extent = extent_of(connection, pruned)
+    if extent.first < 0:
+        findings.add("there are records numbered below 0")
+    rows = _Rows(log_id, extent, notes, Joined(findings))
+    sizes = _sizes(notes, wanted.given)
+    tasks: list[Task] = ["integrity", *plan(connection, extent, log_id, sizes, pruned)]
+    if beside.closed is not None and source.at_rest:
+        tasks.insert(0, "digest")
+    for task, answer in do_all(connection, source, tasks, wanted.processes):
+        if isinstance(task, Range) and isinstance(answer, RangeResult):
+            rows.joined.add(task, answer)
+        elif isinstance(answer, str):
+            rows.digest = answer
+        elif isinstance(answer, list):
+            findings.extend([f"SQLite: {problem}" for problem in answer], len(answer))
+    if rows.joined.records + rows.joined.pruned != extent.records:
+        findings.add("some records stand at no place of the log")
+    check_upper_nodes(connection, rows.joined)
+    if pruned:
+        check_pruned(connection, rows.joined.notable, findings)
+    return rows
+
+
+def _sizes(notes: Sequence[Note], given: Sequence[Given]) -> list[int]:
+    """The tree sizes that notes claim; a claim that is no number will be refused with its note."""
+    raw = [*(note.raw for note in notes), *(note for _, note in given)]
+    claimed = {note.split(b"\n", 2)[1] for note in raw if note.count(b"\n") > 1}
+    sizes = {int(text) for text in claimed if text.isdigit() and len(text) < 20}
+    return sorted(sizes | {note.size for note in notes if note.size is not None})
+
+
+def _judge(
+    connection: sqlite3.Connection,
+    rows: _Rows,
+    wanted: _Wanted,
+    beside: _Beside,
+    findings: Findings,
+) -> Report:
+    """Set what the database holds against keys and checkpoints."""
+    joined, origin = rows.joined, origin_of(rows.log_id)
+    epochs = epochs_of(joined.notable, origin, findings)
+    if joined.records and not epochs and not findings.count:
+        findings.add("the first record is not the one that begins a log")
+    check_keys(epochs, wanted.keys, origin, findings)
+    tree = Tree(origin, epochs, rows.extent.records, joined.roots)
+    holding = check_stored(rows.notes, tree, wanted.keys, findings)
+    check_handovers(epochs, holding, findings)
+    stored = [note.size for note in rows.notes if note.size is not None]
+    check_recorded(joined.notable, tree, stored, findings)
+    if rows.digest and beside.closed is not None and epochs:
+        key = in_force(epochs, rows.extent.end + 1).key  # that of the next checkpoint
+        problem = closed_problem(beside.closed, rows.digest, origin, key)
+        # Unless somebody opened the log meanwhile, which removes the note.
+        if problem and read_closed(wanted.folder) == beside.closed:
+            findings.add(problem)
+    elsewhere = check_given(wanted.given, tree, wanted.keys, findings)
+    words = words_for(epochs, wanted.keys, frozenset(holding))
+    believed = {word.number for word in words if word.word != Word.UNKNOWN.value}
+    sealed = max(
+        (
+            size
+            for size in (*holding, *elsewhere)
+            if epochs and in_force(epochs, size).number in believed
+        ),
+        default=0,
+    )
+    check_published((*holding, *elsewhere), stored, findings)
+    check_pruning_sealed(joined.notable, sealed, findings)
+    size = rows.extent.end
     return Report(
-        state=_state(walk, sealed, torn),
-        log_id=log_id,
+        state=_state(joined, sealed, beside.torn),
+        log_id=rows.log_id,
         origin=origin,
-        records=walk.edge.size,
+        records=rows.extent.records,
         sealed=sealed,
-        root=walk.edge.root().hex(),
-        stored_checkpoints=len(stored),
-        given_checkpoints=len(given),
-        given_up_to=max((checkpoint.size for _, checkpoint in given), default=0),
-        payloads=walk.payloads,
-        erased=walk.erased,
-        recoveries=walk.recoveries,
-        clock_steps_back=walk.clock_steps,
-        torn=torn,
+        root=joined.roots[size].hex() if joined.whole and size in joined.roots else "",
+        stored_checkpoints=len(rows.notes),
+        given_checkpoints=len(wanted.given),
+        given_up_to=max(elsewhere, default=0),
+        payloads=joined.payloads,
+        erased=_count(joined, "payload.erased"),
+        pruned=joined.pruned,
+        pruned_since=pruned_since(connection, max(elsewhere, default=0)) if joined.pruned else 0,
+        recoveries=_count(joined, "log.recovered"),
+        clock_steps_back=joined.clock_steps,
+        torn=beside.torn,
+        closed=bool(rows.digest),
+        epochs=words,
         findings=tuple(findings.texts),
         finding_count=findings.count,
     )
 
 
-def _state(walk: _Walk, sealed: int, torn: bool) -> State:
-    if walk.findings.count:
+def _count(joined: Joined, kind: str) -> int:
+    return sum(each == kind for _, each, _ in joined.notable)
+
+
+def _state(joined: Joined, sealed: int, torn: bool) -> State:
+    if joined.findings.count:
         return State.TAMPERED
-    if torn or walk.last_recovery >= sealed:
+    recovered = [number for number, kind, _ in joined.notable if kind == "log.recovered"]
+    if torn or any(number >= sealed for number in recovered):
         return State.TORN_TAIL
-    return State.UNSEALED_TAIL if sealed < walk.edge.size else State.OK
-
-
-def _stored_checkpoints(
-    connection: sqlite3.Connection,
-    latest: bytes | None,
-    keys: Sequence[VerifierKey],
-    findings: _Findings,
-) -> list[tuple[str, Checkpoint]]:
-    notes: list[tuple[str, bytes, int | None]] = []
-    for size, note in connection.execute("SELECT size, note FROM checkpoint ORDER BY size"):
-        notes.append((f"checkpoint {size}", str(note).encode(errors="replace"), size))
-    if latest is not None and latest not in [note for _, note, _ in notes[-1:]]:
-        notes.append(("latest.note", latest, None))
-    opened = []
-    for name, note, size in notes:
-        try:
-            checkpoint = open_checkpoint(note, keys)
-        except CheckpointError as error:
-            findings.add(f"{name}: {error}")
-            continue
-        if size is not None and checkpoint.size != size:
-            findings.add(f"{name} is stored as another one's")
-        opened.append((name, checkpoint))
-    return opened
-
-
-def _read_latest(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise LogUnreadableError(path, error.strerror or str(error)) from error
-
-
-def _check_row(walk: _Walk, values: tuple[object, ...]) -> None:
-    seq, _, _, _, _, _, digest, envelope, stored = values
-    expected = walk.edge.size
-    if seq != expected:
-        walk.findings.add(f"record {expected} is missing (the next one is {seq})")
-    if not isinstance(envelope, bytes) or len(envelope) >= MAX_ENVELOPE_BYTES:
-        walk.findings.add(f"record {seq} has no envelope of the right form")
-        envelope = b""
-    computed = leaf_hash(envelope)
-    if digest != computed:
-        walk.findings.add(f"record {seq} does not match its hash")
-    for problem in _envelope_problems(walk, values, envelope, stored):
-        walk.findings.add(f"record {seq}: {problem}")
-    walk.previous = computed.hex()
-    walk.edge, made = walk.edge.append(computed)
-    for level, position, node in made:
-        if not walk.nodes.next_is(level, position, node):
-            walk.findings.add(f"tree node {level}/{position} is not what its records give")
-    if walk.edge.size in walk.wanted:
-        walk.roots[walk.edge.size] = walk.edge.root()
-
-
-def _envelope_problems(
-    walk: _Walk, values: tuple[object, ...], raw: bytes, stored: object
-) -> list[str]:
-    """What is wrong with one envelope, and what the walk is to remember of it."""
-    try:
-        envelope = parse_envelope(raw)
-        exact = canonical(envelope) == raw and envelope.keys() == _KEYS
-    except (ValueError, RecursionError, AuditError):
-        exact = False
-    if not exact:
-        return ["its envelope is not in canonical form"]
-    problems = []
-    seq, event_id, kind, ts_utc, session, request_id = values[:6]
-    columns = {
-        "seq": seq,
-        "event_id": event_id,
-        "type": kind,
-        "ts_utc": format_time(ts_utc) if isinstance(ts_utc, int) else None,
-        "session": session,
-        "request_id": request_id,
-        "log_id": walk.log_id,
-        "schema": SCHEMA,
-        "prev_leaf_hash": walk.previous,
-    }
-    for name, value in columns.items():
-        if envelope[name] != value:
-            problems.append(f"`{name}` is not what stands beside or before it")
-    problems += _payload_problems(walk, envelope["payload"], stored)
-    if isinstance(ts_utc, int):
-        walk.clock_steps += ts_utc < walk.last_time
-        walk.last_time = ts_utc
-    _remember(walk, str(kind), envelope["fields"])
-    return problems
-
-
-def _payload_problems(walk: _Walk, reference: object, stored: object) -> list[str]:
-    if reference is None:
-        return [] if stored is None else ["it has a payload that its envelope does not name"]
-    walk.payloads += 1
-    if not isinstance(reference, dict):
-        return ["its payload reference has the wrong form"]
-    if not isinstance(stored, bytes):
-        return ["its payload is missing"]
-    same = hashlib.sha256(stored).hexdigest() == reference.get("ciphertext_sha256")
-    if not same or len(stored) != reference.get("length"):
-        return ["its payload is not the one that was recorded"]
-    return []
-
-
-def _remember(walk: _Walk, kind: str, fields: object) -> None:
-    if kind == "log.recovered":
-        walk.recoveries += 1
-        walk.last_recovery = walk.edge.size
-    elif kind == "payload.erased":
-        walk.erased += 1
-    elif kind == "log.opened" and isinstance(fields, dict):
-        size = fields.get("checkpoint_size")
-        if isinstance(size, int):
-            walk.recorded_checkpoint = max(walk.recorded_checkpoint, size)
-
-
-def _check_totals(walk: _Walk, connection: sqlite3.Connection) -> None:
-    if walk.nodes.left_over():
-        walk.findings.add("there are more tree nodes than the records account for")
-    row = connection.execute("SELECT count(*) FROM payload").fetchone()
-    if row[0] != walk.payloads:
-        walk.findings.add("there are more or fewer payloads than the records name")
-
-
-def _check_checkpoints(
-    walk: _Walk, origin: str, checkpoints: Sequence[tuple[str, Checkpoint]]
-) -> int:
-    """Compare every checkpoint with the tree; return the largest size that holds."""
-    sealed = 0
-    for name, checkpoint in checkpoints:
-        if checkpoint.origin != origin:
-            walk.findings.add(f"{name} belongs to another log ({checkpoint.origin})")
-        elif checkpoint.size > walk.edge.size:
-            walk.findings.add(
-                f"{name} covers {checkpoint.size} records but only {walk.edge.size} are left"
-            )
-        elif walk.roots.get(checkpoint.size) != checkpoint.root:
-            walk.findings.add(f"{name} has another root than the first {checkpoint.size} records")
-        else:
-            sealed = max(sealed, checkpoint.size)
-    if sealed < walk.recorded_checkpoint:
-        walk.findings.add(
-            f"the log itself says that {walk.recorded_checkpoint} records were sealed, "
-            f"but the checkpoint is gone"
-        )
-    return sealed
+    return State.UNSEALED_TAIL if sealed < joined.records + joined.pruned else State.OK

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from audit.errors import LogUnreadableError
+from audit.snapshot import open_regular
 
 _HEADER = struct.Struct(">8I")  # magic, version, page size, sequence, salts, checksums
 _FRAME = struct.Struct(">6I")  # page, database size after a commit or 0, salts, checksums
@@ -46,7 +47,7 @@ def has_torn_tail(path: Path) -> bool:
 
 def _read_end(path: Path) -> WalEnd:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return _find_end(file)
     except FileNotFoundError:
         return WalEnd(0, torn=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Sequence
 
 import pytest
@@ -129,6 +130,21 @@ def test_no_altered_consistency_proof_holds(size: int, data: st.DataObject) -> N
         proof.insert(data.draw(st.integers(0, len(proof))), old_root)
     with pytest.raises(ProofError):
         verify_consistency(old, size, proof, old_root, new_root)
+
+
+def test_a_thousand_random_trees_agree_with_the_naive_one() -> None:
+    numbers = random.Random(20261121)
+    for _ in range(1000):
+        leaves = [numbers.randbytes(numbers.randrange(40)) for _ in range(numbers.randint(1, 60))]
+        size = len(leaves)
+        edge, read = _grow(leaves)
+        root = naive_root(leaves)
+        assert edge.root() == frontier_at(read, size).root() == root
+        index, old = numbers.randrange(size), numbers.randint(1, size)
+        proof = inclusion_proof(read, index, size)
+        verify_inclusion(leaf_hash(leaves[index]), index, size, proof, root)
+        proof = consistency_proof(read, old, size)
+        verify_consistency(old, size, proof, naive_root(leaves[:old]), root)
 
 
 def _flip(value: bytes, bit: int) -> bytes:

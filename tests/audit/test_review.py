@@ -33,7 +33,7 @@ _AUDITOR = Actor(kind="person", id="audrey", auth="local-user")
 
 
 def _last(log: Log) -> dict[str, object]:
-    value = json.loads(log.leaf(log.store.size() - 1).envelope)
+    value = json.loads(log.leaf(log.size() - 1).envelope)
     assert value["actor"]["id"] == "audrey"
     return {"event": value["type"], **value["fields"]}
 
@@ -130,12 +130,13 @@ def test_an_export_proves_each_record_without_the_log(home: Path, tmp_path: Path
             "last": 8,
             "count": 6,
             "size": 11,
+            "pruned": 0,
             "digest": summary.digest,
         }
         keys = [log.verifier_key]
         assert verify_export(out, keys) == summary
         whole = review.export(log, _AUDITOR, tmp_path / "all.jsonl")
-        assert (whole.first, whole.last) == (0, 11)
+        assert (whole.first, whole.last) == (0, 12)
     lines = out.read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["kind"] for line in lines] == ["header", *["record"] * 6, "digest"]
     assert out.stat().st_mode & 0o777 == 0o600
@@ -198,9 +199,9 @@ def test_verifying_seals_and_is_recorded(home: Path) -> None:
     notes = written_log(home)
     with open_test_log(home) as log:
         report = review.verify(log, _AUDITOR, [("kept", notes[0])])
-        assert (report.state, report.records, report.given_checkpoints) == (State.OK, 9, 1)
+        assert (report.state, report.records, report.given_checkpoints) == (State.OK, 15, 1)
         last = _last(log)
-        assert (last["event"], last["state"], last["sealed"]) == ("log.verified", "OK", 9)
+        assert (last["event"], last["state"], last["sealed"]) == ("log.verified", "OK", 15)
         assert last["root"] == report.root
 
 
@@ -250,3 +251,18 @@ def test_a_family_does_not_swallow_its_neighbours() -> None:
     assert recorded_of(counters, "answer.*") == 1
     assert recorded_of(counters, "answer") == 4
     assert recorded_of(counters, "none") == 0
+
+
+def test_an_export_goes_over_what_retention_removed(home: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    with open_test_log(home) as log:
+        log.append_many([question(number) for number in range(9)])
+        log.seal()
+        log.prune([3, 4, 10], Event("retention.pruned", _AUDITOR))
+        summary = review.export(log, _AUDITOR, out)
+        assert (summary.first, summary.pruned) == (0, 3)
+        assert verify_export(out, [log.verifier_key]) == summary
+        log._parts.store.pruned = lambda: ()  # type: ignore[method-assign]
+        with pytest.raises(ExportRefusedError, match="record 3 is missing"):
+            review.export(log, _AUDITOR, tmp_path / "other.jsonl")
+    assert not list(tmp_path.glob("*other*"))
