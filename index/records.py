@@ -111,6 +111,7 @@ class Operation(StrEnum):
     RESTORE = "restore"  # what was superseded, a draft or withdrawn is searched (again)
     UNLINK = "unlink"  # one source fewer; others still hold them
     WITHDRAW = "withdraw"  # declared a draft or withdrawn: kept, and no longer searched
+    ERASE = "erase"  # it is gone for good; its line names no source
     PURGE = "purge"
 
 

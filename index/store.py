@@ -19,6 +19,7 @@ from index.blobs import Blobs
 from index.catalogue import Catalogue
 from index.context import CONTEXT_VERSION
 from index.document import Collection, Document, Scope
+from index.erasing import Erasing
 from index.errors import EmbedderMismatch, InvalidName
 from index.intake import checked, storable, valid_name
 from index.migrations import SCHEMA_VERSION
@@ -275,6 +276,11 @@ class Index(Sources):
         Cheap if there is little to gain. What it could not do it says and leaves to the next run.
         """
         return self._upkeep.compact()
+
+    def erasing(self) -> Erasing:
+        """What finds documents that are to be erased, erases them and looks whether they are gone;
+        for whoever has recorded it (see `ingest.erasing`)."""
+        return Erasing(self._catalogue, self._blobs, (self._views, self._past), self._upkeep)
 
     def purge(self) -> Purged:
         """Leave no byte of what was deleted in the index's files: see `index.upkeep`.

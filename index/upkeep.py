@@ -7,7 +7,7 @@ built again from the catalogue, and what the catalogue says about it is changed 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -70,8 +70,8 @@ class Upkeep:
             self._catalogue.empty_log()
         return Compacted(lines, vacuumed, rebuilt, tuple(problems))
 
-    def purge(self) -> Purged:
-        """Leave no byte of what was deleted in the index's files.
+    def purge(self, collections: Collection[str] | None = None) -> Purged:
+        """Leave no byte of what was deleted in the index's files, or of these collections' views.
 
         First the catalogue says that every view is out of date and forgets the recorded part of
         its change log; then stray blobs go, the catalogue is written anew, and the views are
@@ -85,7 +85,8 @@ class Upkeep:
         """
         before = self._size()
         problems: list[Problem] = []
-        names = self._names()
+        every = self._names()
+        names = [each for each in every if collections is None or each in collections]
         with self._catalogue.write() as connection:
             for name in names:
                 if reading.generation(connection, name):
@@ -99,7 +100,10 @@ class Upkeep:
                 if views.with_chroma:
                     done = self._renewed(views.store, name, views.refresh_vectors, problems)
                     rebuilt += done and self._in_chroma(views, name)
-            views.sweep(names)
+            if views.with_chroma:  # its files are shared: the others' vectors went with them
+                for name in sorted(set(every) - set(names)):
+                    self._renewed(views.store, name, views.refresh_vectors, problems)
+            views.sweep(every)
         if not self._catalogue.vacuum():
             problems.append(
                 Problem(

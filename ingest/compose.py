@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from audit.log import Log
+from audit.ports import AuditLog
 from audit.record import Actor
 from index.compose import open_index
 from ingest.options import ReadOptions
@@ -17,7 +17,7 @@ MOST_READERS = 4
 """Unless more are set: beyond that embedding, which is one stream, is what takes the time."""
 
 
-def open_ingestor(home: Path, log: Log, actor: Actor) -> Ingestor:
+def open_ingestor(home: Path, log: AuditLog, actor: Actor) -> Ingestor:
     """Ingestion into the data folder `home`, recorded in `log` as done by `actor`.
 
     Raises ConfigurationError and what `index.compose.open_index` raises.

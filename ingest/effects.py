@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
-from audit.log import Log
+from audit.ports import AuditLog
 from index.completeness import Completeness
 from index.document import Scope
 from index.errors import InvalidDocument, NotFound
@@ -33,7 +33,7 @@ _ON_OTHERS = frozenset(
 class Effects:
     """Does and records. One run, one thread. Every method may raise AuditError, IndexFailure."""
 
-    def __init__(self, index: Index, log: Log, run: Run, max_attempts: int) -> None:
+    def __init__(self, index: Index, log: AuditLog, run: Run, max_attempts: int) -> None:
         self._index = index
         self._log = log
         self._run = run
@@ -211,7 +211,7 @@ class Effects:
 
 def record_changes(
     index: Index,
-    log: Log,
+    log: AuditLog,
     run: Run,
     wanted: Callable[[str, str], bool] = lambda collection, source: True,
     recovered: bool = False,

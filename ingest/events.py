@@ -31,6 +31,7 @@ _TYPES = {
     Operation.DESCRIBE: "ingest.described",
     Operation.RESTORE: "ingest.restored",
     Operation.WITHDRAW: "ingest.withdrawn",
+    Operation.ERASE: "ingest.erased",
     Operation.PURGE: "ingest.views_purged",
 }
 
@@ -107,7 +108,9 @@ def changed(
     }
     if complete is not None:
         fields |= _statement(complete)
-    return run.event(name, fields, {"source": change.source})
+    # What is erased leaves its id only: a name of a file may be the text that had to go.
+    erased = change.operation is Operation.ERASE
+    return run.event(name, fields, None if erased else {"source": change.source})
 
 
 def _statement(complete: Completeness) -> dict[str, Value]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from audit.log import Log
+from audit.ports import AuditLog
 from index.document import Scope
 from index.errors import NotFound
 from index.records import SourceState
@@ -60,7 +60,7 @@ class Job:
     def __init__(
         self,
         index: Index,
-        log: Log,
+        log: AuditLog,
         run: Run,
         plan: Plan,
         sandboxes: Sandboxes,

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from audit.errors import AuditError
-from audit.log import Log
+from audit.ports import AuditLog
 from audit.record import Actor, Event
 from index.document import Document, Scope
 from index.files import FileLock, private_folder
@@ -26,6 +26,7 @@ from index.store import Index
 from ingest import events
 from ingest.chunk import SPLITTER
 from ingest.effects import LOCAL, Effects
+from ingest.erasing import Erasing
 from ingest.errors import (
     AlreadyIngesting,
     Failure,
@@ -35,6 +36,7 @@ from ingest.errors import (
     sentence,
 )
 from ingest.events import Run
+from ingest.impact import recall
 from ingest.items import Failed, Origin
 from ingest.job import Job, Notify, Plan
 from ingest.known import home_of
@@ -51,7 +53,7 @@ __all__ = ["LOCAL", "Ingestor", "Plan"]
 class Ingestor:
     """Adds to, lists and removes from an index, and writes the log of it. A context manager."""
 
-    def __init__(self, index: Index, log: Log, actor: Actor, plan: Plan) -> None:
+    def __init__(self, index: Index, log: AuditLog, actor: Actor, plan: Plan) -> None:
         self._index = index
         self._log = log
         self._actor = actor
@@ -253,6 +255,7 @@ class Ingestor:
         if not chosen:
             raise UnknownSource(name, collection)
         self._effects(self._run(collection)).remove(collection, chosen)
+        recall(self._index, self._log, self._actor)
         return tuple(state.source for state in chosen)
 
     def verify(self, repair: bool = False, purge: bool = False) -> tuple[Problem, ...]:
@@ -278,6 +281,18 @@ class Ingestor:
             done = self._index.purge()
             self._log.append(events.purged(run, done))
         return done
+
+    @contextmanager
+    def erasing(self) -> Iterator[Erasing]:
+        """What erases documents, while no other process ingests; what earlier runs have left
+        behind is recorded and cleared away first.
+
+        Raises AlreadyIngesting, IndexFailure, AuditError.
+        """
+        run = self._run("")
+        with self._alone():
+            self._job(run, None).recover()
+            yield Erasing(self._index, self._log, run)
 
     # -- runs ----------------------------------------------------------------------------------
 
@@ -340,6 +355,7 @@ class Ingestor:
             raise AlreadyIngesting(self._plan.folder.parent)
         try:
             yield
+            recall(self._index, self._log, self._actor)
         finally:
             lock.release()
 

@@ -158,7 +158,7 @@ def collections(draw: st.DrawFn) -> list[Life]:
     return lives
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(collections())
 def test_the_rules_agree_with_the_obvious_model(lives: list[Life]) -> None:
     register = Register(lives)

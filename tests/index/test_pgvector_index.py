@@ -20,9 +20,10 @@ from index.store import Index
 from tests.index.pgserver import INSTALL, PgServer, missing
 from tests.index.standins import LOCAL, HashEmbedder, new_document
 
-pytestmark = pytest.mark.skipif(
-    bool(missing()), reason=f"not installed: {missing()}; run `{INSTALL}`"
-)
+pytestmark = [
+    pytest.mark.slow,  # a server of its own, and processes on it
+    pytest.mark.skipif(bool(missing()), reason=f"not installed: {missing()}; run `{INSTALL}`"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -318,7 +318,7 @@ def said(each: Candidate) -> str:
     return normalised(each.chunk.text)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(corpora(), st.integers(1, 12), st.sets(st.sampled_from("abcd"), max_size=2))
 def test_invariants(corpus: tuple[Pages, list[Candidate]], k: int, about: set[str]) -> None:
     pages, candidates = corpus
@@ -369,7 +369,8 @@ def test_invariants(corpus: tuple[Pages, list[Candidate]], k: int, about: set[st
             seen[hit.document.id] += 1
             (ahead if seen[hit.document.id] <= cap(k) else behind).append(hit)
         assert list(found.hits) == ahead + behind
-        if len({each.document.id for each in candidates}) > 1:
+        # Not where the other documents only say what this one says: then it is alone.
+        if len({hit.document.id for hit in found.hits}) > 1:
             assert found.deferred >= len(behind)
 
 

@@ -38,7 +38,7 @@ def chunks_of(pages: Sequence[ReadPage], title: str = "", whole: bool = False) -
     return cut_all([Cut("d" * 64, title, pages, whole)], count, WINDOW)[0]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(documents, st.text(max_size=60).map(clean))
 def test_spans_are_exact_and_nothing_is_left_out(pages: tuple[ReadPage, ...], title: str) -> None:
     found = chunks_of(pages, title)
@@ -57,7 +57,7 @@ def test_spans_are_exact_and_nothing_is_left_out(pages: tuple[ReadPage, ...], ti
         assert not "".join(c for c, seen in zip(text, covered, strict=True) if not seen).strip()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(documents, st.text("ab ", max_size=40))
 def test_title_headings_and_text_fit_the_window(pages: tuple[ReadPage, ...], title: str) -> None:
     for chunk in chunks_of(pages, title):

@@ -320,7 +320,7 @@ def test_the_log_says_how_complete_each_document_is(
 ) -> None:
     (folder / "a.txt").write_text("Some words.")
     ingest.add([folder])
-    leaves = [json.loads(log.leaf(seq).envelope) for seq in range(log.store.size())]
+    leaves = [json.loads(log.leaf(seq).envelope) for seq in range(log.size())]
     (added,) = [each["fields"] for each in leaves if each["type"] == "ingest.added"]
     assert (added["pages"], added["characters"], added["characters_in_chunks"]) == (1, 10, 10)
     assert (added["share_permille"], added["complete"], added["doubtful"]) == (1000, True, False)

@@ -201,7 +201,7 @@ def _check_blocks(found: Sequence[Block], length: int) -> None:
     assert all(before.end <= after.start for before, after in pairwise(found))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(sheets, st.sets(st.integers(0, 24)))
 def test_blocks_never_overlap_and_hold_every_line(lines: list[Line], running: set[int]) -> None:
     found = blocks(lines, typography([lines]), frozenset(at for at in running if at < len(lines)))

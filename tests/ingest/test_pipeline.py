@@ -54,7 +54,7 @@ def folder(tmp_path: Path) -> Path:
 def recorded(log: Log, name: str) -> list[dict[str, object]]:
     """The clear fields of all records of one type, in order."""
     found = []
-    for seq in range(log.store.size()):
+    for seq in range(log.size()):
         envelope = json.loads(log.leaf(seq).envelope)
         if envelope["type"] == name:
             found.append(envelope["fields"])

@@ -49,7 +49,7 @@ def state(ingest: Ingestor, source: str) -> SourceState:
 
 
 def recorded(log: Log, name: str) -> list[dict[str, object]]:
-    leaves = (json.loads(log.leaf(seq).envelope) for seq in range(log.store.size()))
+    leaves = (json.loads(log.leaf(seq).envelope) for seq in range(log.size()))
     return [each["fields"] for each in leaves if each["type"] == name]
 
 

@@ -85,6 +85,7 @@ def test_members_follow_their_mail_and_bytes_come_whole(sandbox: Sandbox, tmp_pa
     assert (failed.failure, failed.name) == (Failure.MEMBER_ENCRYPTED, "c.txt")
 
 
+@pytest.mark.slow
 def test_a_slow_reader_that_goes_on_is_waited_for(sandbox: Sandbox, tmp_path: Path) -> None:
     (found,) = read(sandbox, tmp_path, b"slow")
     assert isinstance(found, ReadDocument)

@@ -243,7 +243,7 @@ def held(ingest: Ingestor, collection: str = "default") -> dict[str, int]:
 
 
 def recorded(log: Log, name: str) -> list[dict[str, object]]:
-    leaves = (json.loads(log.leaf(seq).envelope) for seq in range(log.store.size()))
+    leaves = (json.loads(log.leaf(seq).envelope) for seq in range(log.size()))
     return [each["fields"] for each in leaves if each["type"] == name]
 
 
@@ -252,11 +252,11 @@ def test_a_folder_is_followed(ingest: Ingestor, log: Log, folder: Path) -> None:
     assert first.plan.counts["added"] == 8
     assert first.summary is not None
     assert first.summary.added == 8
-    size = log.store.size()
+    size = log.size()
     again = ingest.sync(folder)
     assert again.summary is not None
     assert (again.plan.is_empty, again.summary.unchanged) == (True, 8)
-    assert log.store.size() == size  # nothing was done, so nothing is recorded
+    assert log.size() == size  # nothing was done, so nothing is recorded
 
     write(folder / "in" / "1.txt", "Rule number 1 applies no more.")
     (folder / "in" / "2.txt").rename(folder / "moved.txt")
@@ -264,7 +264,7 @@ def test_a_folder_is_followed(ingest: Ingestor, log: Log, folder: Path) -> None:
     write(folder / "new.txt", "Something new.")
     dry = ingest.sync(folder, dry_run=True)
     assert dry.summary is None
-    assert log.store.size() == size
+    assert log.size() == size
     assert len(held(ingest)) == 8
     done = ingest.sync(folder)
     assert done.plan.counts == dry.plan.counts
@@ -327,10 +327,10 @@ def test_many_deletions_need_a_confirmation(ingest: Ingestor, log: Log, folder: 
     ingest.sync(folder)
     for n in range(6):
         (folder / "in" / f"{n}.txt").unlink()
-    size = log.store.size()
+    size = log.size()
     with pytest.raises(TooManyDeletions, match="6"):
         ingest.sync(folder)
-    assert log.store.size() == size
+    assert log.size() == size
     assert len(held(ingest)) == 8
     ingest.sync(folder, confirmed=True)
     assert set(held(ingest)) == {"in/6.txt", "in/7.txt"}
