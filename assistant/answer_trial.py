@@ -32,7 +32,7 @@ from assistant.prompt_shelf import PromptShelf
 from assistant.sentences import one_line, split
 from assistant.settings import AssistantSettings
 from assistant.shelf import Shelf, open_verified
-from audit.log import Log
+from audit.ports import AuditLog
 from index.compose import open_index
 
 DEFAULT, PLAIN = "default", "plain chain"
@@ -140,7 +140,7 @@ def _plain_shown(chain: PlainChain, question: Question, began: float) -> Shown:
 
 @contextmanager
 def open_bench(
-    home: Path, documents: Path, log: Log, asker: Asker, model: str, prompt: str = ""
+    home: Path, documents: Path, log: AuditLog, asker: Asker, model: str, prompt: str = ""
 ) -> Iterator[Bench]:
     """The systems over the documents in the data folder `documents`, recorded in `log`, with the
     settings, models and prompts of `home`. The model and the embedder are loaded when this
@@ -180,7 +180,7 @@ def open_bench(
 
 def bench_of(
     library: Library,
-    log: Log,
+    log: AuditLog,
     model: Model,
     how: Policy,
     asker: Asker,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
@@ -23,14 +23,14 @@ from assistant.direct import Direct
 from assistant.drafting import Draft, Order
 from assistant.errors import AssistantError, ModelBusy, ModelFailed, PromptTooLong
 from assistant.escalation import Escalation, Reason, explained, reason_to_escalate
-from assistant.evidence import Evidence
 from assistant.model import Caller, Model, Sampling
 from assistant.opinion import Entailment
 from assistant.ports import Library
 from assistant.prompts import PromptSet, default
-from assistant.quotes import Quote, Span
+from assistant.quotes import Quote
 from assistant.recording import QuestionRecord
 from assistant.releasing import Releasing
+from assistant.replay_settings import described
 from assistant.retrieval import Found
 from assistant.understanding import Context
 from index.document import Scope
@@ -43,7 +43,8 @@ class Policy:
     """How answers are made. `budget` is tokens of the whole prompt, lengths are characters,
     `deadline_seconds` is what a model may take from its turn in the line on. `straight`: what a
     cell or a sentence states clearly is shown without asking a model; `prompts`
-    gives the prompt in use for a kind at the moment."""
+    gives the prompt in use for a kind at the moment. `engine` are settings of the model's own that
+    its texts depend on, for the record."""
 
     longest_question: int = 4_000
     limits: retrieval.Limits = field(default_factory=retrieval.Limits)
@@ -55,6 +56,7 @@ class Policy:
     escalation: Escalation = field(default_factory=Escalation)
     straight: bool = True
     prompts: Callable[[str], PromptSet] = default
+    engine: Mapping[str, bool | int] = field(default_factory=dict)
 
 
 class ReaderLeft(Exception):
@@ -80,9 +82,11 @@ class Answering:
         larger: Model | None = None,
         cancelled: Callable[[], bool] = lambda: False,
         entailment: Entailment | None = None,
+        day: str | None = None,
     ) -> None:
         """`larger` is asked when the policy says so; `cancelled` must be quick; `entailment` is
-        part of the second opinion, if there is one."""
+        part of the second opinion, if there is one; `day` counts as today (ISO 8601), for a
+        replay."""
         self._library = library
         self._model = model
         self._policy = policy
@@ -91,6 +95,7 @@ class Answering:
         self._larger = larger
         self._cancelled = cancelled
         self._entailment = entailment
+        self._day = day
         self._scope = Scope(frozenset())
         self._began = time.monotonic()
         self._timings: dict[str, float] = {}
@@ -116,7 +121,7 @@ class Answering:
         self._scope = scope_of(self._library, self._question)
         context = understanding.read(
             self._question, self._library, self._scope, self._model, self._cancelled,
-            self._policy.prompts,
+            self._policy.prompts, self._record.aside,
         )  # fmt: skip
         self._context = context
         self._go_on()
@@ -125,7 +130,7 @@ class Answering:
             asking.of(context.understood),
             self._scope,
             self._policy.limits,
-            self._question.as_of,
+            self._question.as_of or self._day,
             self._question.documents,
         )
         self._timings |= found.timings
@@ -299,7 +304,7 @@ class Answering:
         missing = [
             each
             for each in quotes.choose(found.rankings, general=_general(found))
-            if not _told(each, release)
+            if not release.told(each)
         ]
         if found.asked.parts:
             cited = release.places()
@@ -328,8 +333,10 @@ class Answering:
             understood=self._understood(),
         )
         event = self._record.released(
-            answer, found, named.prompt, self._context, named.call, spoke=spoke is not None
-        )
+            answer, found, named.prompt, self._context, named.call,
+            described(self._policy, self._library.embedder, second=self._entailment is not None),
+            spoke=spoke is not None,
+        )  # fmt: skip
         return replace(answer, record=event.event_id)
 
     def _understood(self) -> str:
@@ -359,12 +366,6 @@ def _general(found: Found) -> bool:
 
 def _quotations(found: Found) -> tuple[Quote, ...]:
     return quotes.build(found.rankings, found.layouts, general=_general(found))
-
-
-def _told(evidence: Evidence, release: Releasing) -> bool:
-    """Whether a sentence that is shown already rests on this evidence."""
-    each = evidence.candidate
-    return release.covers(Span(each.document, each.page, each.unit.start, each.unit.end))
 
 
 _ANSWERED = "Each sentence was checked against the passage that it cites."

@@ -6,6 +6,7 @@ Pure. What is shown of a cell consists of the page's own words with separators b
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -85,8 +86,9 @@ def period_of(cells: Iterable[Cell]) -> Period:
 
 
 def weight(words: Iterable[str]) -> float:
-    """What words count for: little if they ask or fill, much if they tell figures apart."""
-    return sum(map(_weight, words))
+    """What words count for: little if they ask or fill, much if they tell figures apart. To the
+    last bit the same in whatever order a set is gone through."""
+    return math.fsum(map(_weight, words))
 
 
 def _weight(word: str) -> float:

@@ -4,13 +4,15 @@ answer's text. A number comes from here alone; one in a model's or a document's 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from assistant.answer import Citation, Sentence
 from assistant.doubt import PLAIN, force_of, warning_of
+from assistant.ports import Library
 from assistant.quotes import Span
-from index.document import Document, Page
+from index.document import Document, Page, Scope
 from index.effective import Standing, today
+from index.errors import NotFound
 
 
 class Numbering:
@@ -52,6 +54,19 @@ def true_to(citation: Citation, page: Page) -> bool:
         and 0 <= citation.start < citation.end <= len(page.text)
         and page.text[citation.start : citation.end] == citation.quote
     )
+
+
+def still_true(library: Library, cited: Iterable[Citation], scope: Scope) -> bool:
+    """Whether every citation still quotes the catalogue's page: asked right before something is
+    released."""
+    for citation in cited:
+        try:
+            page = library.page(citation.document, citation.page, scope)
+        except NotFound:
+            return False
+        if not true_to(citation, page):
+            return False
+    return True
 
 
 def marked(sentence: Sentence) -> str:

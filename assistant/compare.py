@@ -16,18 +16,18 @@ from enum import StrEnum
 
 import numpy as np
 
-from assistant import changes, versions
+from assistant import changes, task, versions
 from assistant.answer import Asker, Citation
 from assistant.changes import Difference, Weight
-from assistant.citations import Numbering
+from assistant.citations import Numbering, still_true
 from assistant.clause_alignment import Pair, Vectors, align, gathered, leftover, renumbered
 from assistant.doubt import warning_of
+from assistant.embedding import embedded
 from assistant.errors import CitedTextGone, NothingToCompare
 from assistant.provisions import Clause, clauses_of, joined
 from assistant.recording import sha256
 from assistant.sentences import Kind
-from assistant.task import Parts, Progress, Reading, TaskRecord, cite, still_true
-from assistant.versions import Cancelled
+from assistant.task import Parts, Progress, Reading, TaskRecord, cite
 from assistant.worddiff import Piece
 from index.document import Document, Scope
 from index.effective import today
@@ -133,7 +133,7 @@ def run(
         },
         {"left": request.left, "right": request.right},
     )
-    with versions.ended(record):
+    with task.ended(record):
         yield from _Comparing(parts, request, record, cancelled).steps()
 
 
@@ -158,9 +158,9 @@ class _Comparing:
         began = time.monotonic()
         older, newer = self._documents()
         yield self._at(0, older.source)
-        left = versions.whole(self._library, older, self._scope, self._request.left_as_of)
+        left = self._read(older, self._request.left_as_of)
         yield self._at(1, newer.source)
-        right = versions.whole(self._library, newer, self._scope, self._right_day())
+        right = self._read(newer, self._right_day())
         self._timings["reading"] = time.monotonic() - began
         yield self._at(2, "aligning")
         began = time.monotonic()
@@ -190,9 +190,11 @@ class _Comparing:
         yield self._released(result)
 
     def _at(self, done: int, about: str) -> Progress:
-        if self._cancelled():
-            raise Cancelled
+        task.go_on(self._cancelled)
         return Progress(done, 5, about)
+
+    def _read(self, document: Document, day: str | None) -> Reading:
+        return task.read(self._library, document, self._scope, day, any_status=True)
 
     def _right_day(self) -> str | None:
         return self._request.right_as_of
@@ -234,7 +236,7 @@ class _Comparing:
         made = np.zeros((len(clauses), self._library.embedder.dimensions), np.float32)
         some = [number for number in wanted if clauses[number].keys][:MOST_EMBEDDED]
         texts = [clauses[number].body for number in some]
-        made[some] = versions.embedded(self._library, texts, self._cancelled)
+        made[some] = embedded(self._library.embedder, texts, lambda: task.go_on(self._cancelled))
         return made
 
     def _changes(

@@ -23,12 +23,12 @@ from assistant.remote import RemoteOptions, open_remote
 from assistant.retrieval import Limits
 from assistant.settings import AssistantSettings
 from assistant.shelf import ModelFile, Shelf, choose_model, describe, open_verified
-from audit.log import Log
+from audit.ports import AuditLog
 from audit.record import SYSTEM, Event
 from index.compose import open_index
 
 
-def open_assistant(home: Path, log: Log) -> Assistant:
+def open_assistant(home: Path, log: AuditLog) -> Assistant:
     """The assistant over the documents in `home`, recording to `log`, which stays the caller's.
 
     The model's file is checked here, so that an altered one is refused before anything is asked,
@@ -86,7 +86,7 @@ def options(settings: AssistantSettings) -> EngineOptions:
 
 
 def engine(
-    settings: AssistantSettings, choose: Callable[[], ModelFile], log: Log | None
+    settings: AssistantSettings, choose: Callable[[], ModelFile], log: AuditLog | None
 ) -> LlamaCpp:
     """The engine on this machine; what becomes of a model is recorded in `log`."""
     wanted = options(settings)
@@ -151,4 +151,5 @@ def policy(settings: AssistantSettings, prompts: Callable[[str], PromptSet] = de
         ),
         straight=settings.straight_answers,
         prompts=prompts,
+        engine={"thinking": settings.thinking, "thinking_tokens": settings.thinking_tokens},
     )

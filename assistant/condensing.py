@@ -116,7 +116,10 @@ class Condenser:
         prompt = self._prompt
         sampling = replace(self._policy.sampling, max_tokens=_TOKENS * count, stop=prompt.stop)
         end = time.monotonic() + self._policy.deadline_seconds
-        with self._model.held() as held:
+        with (
+            self._model.held() as held,
+            self._record.aside("summarise", held, prompt, user, sampling) as used,
+        ):
             self._info = held.info
             self._calls += 1
             raw: list[str] = []
@@ -126,8 +129,10 @@ class Condenser:
                 with held.generate(
                     prompt.system, user, sampling, end, self._cancelled, self._caller
                 ) as stream:
-                    raw.extend(stream)
-                    result = stream.result
+                    for piece in stream:
+                        raw.append(piece)
+                        used.raw += piece
+                    used.generation = result = stream.result
                 outcome = result.stop_reason
             finally:
                 self._finished(held, user, "".join(raw), outcome, result)

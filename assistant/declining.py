@@ -41,9 +41,11 @@ def offered(text: str, held: int, found: Found) -> Answer | None:
 
 def too_little(found: Found, as_of: str | None, *, by_cells: bool) -> Answer | None:
     """The answer that there is none, if the evidence does not suffice; with `by_cells` also if one
-    of several figures of a table is asked for and it is not clear which."""
+    of several figures of a table is asked for and it is not clear which; not of a question in
+    several parts, of which the others may well be answered."""
     enough = found.decision.enough
-    if enough and not (by_cells and direct.ambiguous(found)):
+    unclear = by_cells and not found.asked.parts and direct.ambiguous(found)
+    if enough and not unclear:
         return None
     then = f" and that were in force on {as_of}" if as_of is not None else ""
     if not found.scope.collections:

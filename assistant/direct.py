@@ -46,12 +46,27 @@ class _Placed:
 
 
 def _rows(found: Found) -> tuple[_Placed, ...]:
-    """The rows of all tables of the pages found, best page first."""
-    return tuple(
-        _Placed(place, unit.row)
-        for place, units in found.layouts.items()
-        for unit in units
-        if unit.row is not None
+    """The rows of all tables of the pages found, best page first, but for those that speak to a
+    language model and those that such text names (a planted head, section or caption)."""
+    rows = []
+    for place, units in found.layouts.items():
+        planted = [(unit.start, unit.end) for unit in units if unit.addressed]
+        rows += [
+            _Placed(place, unit.row)
+            for unit in units
+            if unit.row is not None and not unit.addressed and not _named_by(unit.row, planted)
+        ]
+    return tuple(rows)
+
+
+def _named_by(row: GridRow, stretches: Sequence[tuple[int, int]]) -> bool:
+    """Whether something that names the row's cells stands in one of these stretches of the page."""
+    over = (*row.path, *row.captions, *(head for heads in row.columns for head in heads))
+    return any(
+        first <= start < last
+        for cell in over
+        for start, _ in cell.places
+        for first, last in stretches
     )
 
 

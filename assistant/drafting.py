@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 
 from assistant.answer import Stage
+from assistant.asides import Aside
 from assistant.errors import AssistantError, ModelBusy, PromptTooLong
 from assistant.gate import Gate, Judged
 from assistant.model import Caller, Generation, Model, ModelInfo, Sampling, Stream
@@ -24,6 +25,7 @@ from assistant.retrieval import Found
 from assistant.writing import Prompt, Written, compose_prompt, judge_stream
 from index.ports import Embedder
 
+_SCORE_SECONDS = 5.0  # that the second opinion may hold a sentence back, the line included
 _PULSE = 0.25  # seconds after which a stretch that shows nothing is told as progress
 
 
@@ -115,7 +117,7 @@ def write(
             with closing(stream):
                 yield from _wait(stream)
                 clock.begin()
-                yield from _judged(held, stream, order, draft)
+                yield from _judged(held, stream, order, record, draft)
             failure = ""
         except AssistantError as error:
             outcome, failure = _outcome(error), f"{error}{_detail(error)}"
@@ -139,37 +141,57 @@ def _wait(stream: Stream) -> Iterator[Stage]:
         yield Stage("writing")
 
 
-def _judged(model: Model, stream: Stream, order: Order, draft: Draft) -> Iterator[Stage | Judged]:
+def _judged(
+    model: Model, stream: Stream, order: Order, record: QuestionRecord, draft: Draft
+) -> Iterator[Stage | Judged]:
     """Sentences as they pass, and a stage now and then while none does: each is a moment at which
     a reader who has left can be noticed."""
     found = order.found
-    gate = Seconded(
-        Gate(found.asked, found.ranked, found.rankings, found.weigh),
-        order.embedder,
-        _surprise(model, order),
-        order.entailment,
-    )
-    told = time.monotonic()
-    try:
-        for judged in judge_stream(gate, stream, order.most_sentences, draft.written, stream.close):
-            if judged is not None:
-                yield judged
-            elif time.monotonic() >= told + _PULSE:
-                told = time.monotonic()
-                yield Stage("writing")
-    finally:
-        draft.seconds_judging, draft.opinions = gate.seconds, tuple(gate.opinions)
+    with ExitStack() as records:
+        gate = Seconded(
+            Gate(found.asked, found.ranked, found.rankings, found.weigh),
+            order.embedder,
+            _surprise(model, order, record, records),
+            order.entailment,
+        )
+        told, shown, written = time.monotonic(), order.most_sentences, draft.written
+        try:
+            for judged in judge_stream(gate, stream, shown, written, stream.close):
+                if judged is not None:
+                    yield judged
+                elif time.monotonic() >= told + _PULSE:
+                    told = time.monotonic()
+                    yield Stage("writing")
+        finally:
+            draft.seconds_judging, draft.opinions = gate.seconds, tuple(gate.opinions)
 
 
-def _surprise(model: Model, order: Order) -> Surprise:
+def _surprise(model: Model, order: Order, record: QuestionRecord, records: ExitStack) -> Surprise:
     """How the model is asked for a sentence without the passages. It cannot be while its only
-    sequence is writing the answer."""
+    sequence is writing the answer; a busy line must not hold the answer back, so the score is given
+    up after a while (TimeoutError), and what came of half the sentence by then is no score. All
+    sentences share one pair of records: it is opened for the first, and ends with `records`."""
     bare = order.prompt.user((), order.found.asked.text)
+    used: Aside | None = None
 
     def score(text: str) -> Sequence[float]:
+        nonlocal used
         if model.info.sequences < 2:
             return ()
-        return model.score(order.prompt.system, bare, text, caller=Caller(order.caller.owner))
+        if used is None:
+            opened = record.aside("surprise", model, order.prompt, bare)
+            used = records.enter_context(opened)
+        used.scored.append(text)
+        end = time.monotonic() + _SCORE_SECONDS
+        try:
+            found = model.score(order.prompt.system, bare, text, end, Caller(order.caller.owner))
+        except AssistantError as error:
+            used.error = str(error)
+            raise
+        used.tokens += len(found)
+        if time.monotonic() >= end:
+            raise TimeoutError
+        return found
 
     return surprise_of(score)
 

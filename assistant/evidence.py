@@ -8,6 +8,7 @@ vector is to the question's, how much of the question's telling words it and its
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -175,15 +176,15 @@ def covered(
     whole = weigh.total(wanted)
     if not whole:
         return 0.0
-    got = 0.0
+    got = []
     for key in wanted:
         if key in candidate.keys or key in also:
-            got += weigh.of(key)
+            got.append(weigh.of(key))
         elif key in candidate.context:
-            got += weigh.of(key) * _IN_CONTEXT
+            got.append(weigh.of(key) * _IN_CONTEXT)
         elif key in candidate.nearby:
-            got += weigh.of(key) * _NEARBY
-    return got / whole
+            got.append(weigh.of(key) * _NEARBY)
+    return math.fsum(got) / whole  # the same in whatever order a set is gone through
 
 
 def _is_clause(asked: Asked, unit: Unit) -> bool:

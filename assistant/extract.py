@@ -23,7 +23,7 @@ from assistant import (
     task,
 )
 from assistant.answer import Asker, Citation
-from assistant.citations import Numbering
+from assistant.citations import Numbering, still_true
 from assistant.errors import AssistantError
 from assistant.evidence import Candidate, term_weights
 from assistant.extract_fields import Decision, Reason
@@ -34,13 +34,11 @@ from assistant.model import Caller, Model
 from assistant.prompts import PromptSet
 from assistant.recording import Clear, sha256
 from assistant.task import Parts, Progress, Reading, TaskRecord
-from audit.errors import AuditError
 from index.document import Document, Scope
 from index.errors import NotFound
 
 _PASSAGES = 3  # that the model reads
 _LEAST_NEAR = 0.2  # cosine under which the model has nothing to look at
-_LEFT = "The reader left before the extraction was complete."
 CHANGED = "The document was changed or removed meanwhile; run the command again."
 
 
@@ -125,10 +123,6 @@ def _plain(value: Value | tuple[Value, ...] | None) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-class _Cancelled(Exception):
-    """Nobody waits for the result any more."""
-
-
 def run(
     parts: Parts, request: Request, cancelled: Callable[[], bool]
 ) -> Generator[Event, None, None]:
@@ -150,18 +144,8 @@ def run(
         },
     )
     going = _Run(parts, request, record, cancelled)
-    try:
+    with task.ended(record):
         yield from going.events()
-    except AuditError:
-        raise
-    except (GeneratorExit, _Cancelled) as left:
-        if not going.released:  # a reader who has the result may leave
-            record.failed("CANCELLED", _LEFT)
-        if isinstance(left, GeneratorExit):
-            raise
-    except BaseException as error:
-        record.failed(type(error).__name__, str(error))
-        raise
 
 
 class _Run:
@@ -181,7 +165,6 @@ class _Run:
         self._scope: Scope = scope if narrowed is None else scope.narrowed(narrowed)
         self._notes: dict[str, None] = {}
         self._proposed = ""  # what the model wrote for the field at hand
-        self.released = False
         self._model: Model | None = None  # once it has been asked
         self._unasked = False
         self._prompt: PromptSet | None = None  # None: the model is not to be asked
@@ -193,14 +176,18 @@ class _Run:
         if not self._request.rules_only:
             self._prompt = self._parts.policy.prompts("extract")
         documents = task.chosen(
-            library, self._scope, self._request.sources, day=self._request.as_of
+            library,
+            self._scope,
+            self._request.sources,
+            day=self._request.as_of,
+            any_status=True,
         )
         queries = extract_near.of_fields(library, schema)
         forms: list[Form] = []
         failed: list[Failed] = []
         for number, document in enumerate(documents):
             yield Progress(number, len(documents), document.source)
-            self._go_on()
+            task.go_on(self._cancelled)
             try:
                 reading = task.read(library, document, self._scope, self._request.as_of)
             except NotFound:
@@ -212,17 +199,13 @@ class _Run:
                 values.append(value)
                 yield value
             cited = [citation for each in values for citation in _shown(each)]
-            if task.still_true(library, cited, self._scope):
+            if still_true(library, cited, self._scope):
                 form = Form(document.id, document.source, document.title, tuple(values))
                 forms.append(form)
             else:
                 failed.append(Failed(document.source, CHANGED))
         yield Progress(len(documents), len(documents))
         yield self._release(tuple(forms), tuple(failed))
-
-    def _go_on(self) -> None:
-        if self._cancelled():
-            raise _Cancelled
 
     @staticmethod
     def _not_read(document: Document) -> Failed:
@@ -238,10 +221,19 @@ class _Run:
         found = task.candidates_of(extract_forms.with_entries(reading))
         sheet = Sheet(found, term_weights(found))
         library, scope = self._parts.library, self._scope
-        near = extract_near.nearness(library, sheet, schema, queries, reading, scope)
+        near = extract_near.nearness(
+            library,
+            sheet,
+            schema,
+            queries,
+            reading.document,
+            scope,
+            self._request.as_of,
+            lambda: task.go_on(self._cancelled),
+        )
         numbering = Numbering()
         for number, field in enumerate(schema.fields):
-            self._go_on()
+            task.go_on(self._cancelled)
             self._proposed = ""
             decision = extract_fields.decide(field, sheet, near[number].tolist())
             by = "rule"
@@ -250,7 +242,7 @@ class _Run:
                 if proposed is not None:
                     decision, by = proposed, "model"
             value = _value(reading, numbering, field, found, decision, by)
-            if not task.still_true(library, _shown(value), scope):
+            if not still_true(library, _shown(value), scope):
                 value = FieldValue(
                     value.document, value.source, field, None, reason=Reason.UNSUPPORTED
                 )
@@ -277,6 +269,7 @@ class _Run:
                     seconds=self._parts.policy.deadline_seconds,
                     cancelled=self._cancelled,
                     caller=Caller(owner=self._request.asker.id),
+                    asides=self._record.aside,
                 )
                 self._model = model
                 self._proposed = proposal.text
@@ -331,7 +324,6 @@ class _Run:
                 "notes": list(self._notes),
             },
         )
-        self.released = True
         return Result(
             forms,
             failed,

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from assistant import facts, gate, names
+from assistant.asides import Asides, unrecorded
 from assistant.evidence import Candidate
 from assistant.extract_mentions import Mention
 from assistant.extract_schema import Field, Type
@@ -81,24 +82,31 @@ def propose(
     seconds: float,
     cancelled: Callable[[], bool],
     caller: Caller,
+    asides: Asides = unrecorded,
 ) -> Proposal:
     """What the model makes of the candidates numbered `best`, within `seconds`, asked
     by `prompt`, of the kind "extract".
 
-    Raises AssistantError if the model cannot be asked.
+    `asides` records it. Raises AssistantError if the model cannot be asked.
     """
     passages = [one_line(candidates[number].embedded) for number in best]
     sampling = Sampling(max_tokens=_TOKENS, stop=prompt.stop, json_schema=schema_of(field))
-    stream = model.generate(
-        prompt.system,
-        user(prompt, field, passages, title),
-        sampling,
-        deadline=time.monotonic() + seconds,
-        cancelled=cancelled,
-        caller=caller,
-    )
-    with stream:
-        text = "".join(stream)
+    asked = user(prompt, field, passages, title)
+    with (
+        asides("extract", model, prompt, asked, sampling) as used,
+        model.generate(
+            prompt.system,
+            asked,
+            sampling,
+            deadline=time.monotonic() + seconds,
+            cancelled=cancelled,
+            caller=caller,
+        ) as stream,
+    ):
+        for piece in stream:
+            used.raw += piece
+        used.generation = stream.result
+    text = used.raw
     value, quote = _read(text)
     if not value:
         return Proposal(text, None, none=True)

@@ -6,14 +6,16 @@ in the passages that the index finds for it within the document.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
+from assistant.embedding import embedded
 from assistant.extract_mentions import Sheet
 from assistant.extract_schema import Field, Schema
 from assistant.extract_words import share, wanted
 from assistant.ports import Library
-from assistant.task import Reading
 from index.document import Document, Scope
 
 MOST_EMBEDDED = 400  # units of a document that are compared by their vectors
@@ -36,24 +38,32 @@ def nearness(
     sheet: Sheet,
     schema: Schema,
     queries: NDArray[np.float32],
-    reading: Reading,
+    document: Document,
     scope: Scope,
+    day: str | None,
+    between: Callable[[], object] = lambda: None,
 ) -> NDArray[np.float32]:
-    """The cosine of each candidate to each field, (fields, candidates); 0 for those that a longer
-    document has no room for."""
+    """The cosine of each candidate of `document`, as in force on `day` (ISO 8601; None: today), to
+    each field, (fields, candidates); 0 for those that a longer document has no room for. `between`
+    as in `embedded`."""
     found = sheet.candidates
     near = np.zeros((len(schema.fields), len(found)), np.float32)
     chosen = list(range(len(found)))
     if len(found) > MOST_EMBEDDED:
-        chosen = _shortlist(library, sheet, schema, reading.document, scope)
+        chosen = _shortlist(library, sheet, schema, document, scope, day)
     if chosen:
         texts = [found[number].embedded for number in chosen]
-        near[:, chosen] = queries @ library.embedder.embed_passages(texts).T
+        near[:, chosen] = queries @ embedded(library.embedder, texts, between).T
     return near
 
 
 def _shortlist(
-    library: Library, sheet: Sheet, schema: Schema, document: Document, scope: Scope
+    library: Library,
+    sheet: Sheet,
+    schema: Schema,
+    document: Document,
+    scope: Scope,
+    day: str | None,
 ) -> list[int]:
     """The candidates of a long document worth comparing: those with most of a field's words, and
     those in the passages that the index finds for it."""
@@ -69,7 +79,7 @@ def _shortlist(
         )
         kept.update(order[:_A_FIELD])
         only = frozenset({document.id})
-        hits = library.search(_words(field), scope, _HITS, documents=only).hits
+        hits = library.search(_words(field), scope, _HITS, day=day, documents=only).hits
         kept.update(
             number
             for number, each in enumerate(sheet.candidates)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MAX_LAYERS = 1024  # llama.cpp itself stops at 512
 MAX_SIZE = 1 << 31  # any one dimension
@@ -110,6 +110,35 @@ class Layout:
         return sum(self.blocks) + self.embedding + self.output + self.rest
 
 
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """The pairs of one architecture, as far as they can be numbers of a shape; `layers` is how many
+    entries a list has."""
+
+    architecture: str
+    pairs: Mapping[str, Pair]
+
+    @property
+    def layers(self) -> int:
+        return min(self.whole("block_count"), MAX_LAYERS)
+
+    def whole(self, key: str) -> int:
+        """A number of the model as a whole; 0 if the file does not say it."""
+        value = self.pairs.get(f"{self.architecture}.{key}")
+        return value if type(value) is int and 0 <= value < MAX_SIZE else 0
+
+    def listed(self, key: str) -> tuple[int, ...]:
+        """An array with an entry for every layer; () if it is none."""
+        value = self.pairs.get(f"{self.architecture}.{key}")
+        if not isinstance(value, tuple) or len(value) < self.layers:
+            return ()
+        return tuple(each if 0 <= each < MAX_SIZE else 0 for each in value[: self.layers])
+
+    def each_layer(self, key: str) -> tuple[int, ...]:
+        """The array, or the one number once for every layer."""
+        return self.listed(key) or (self.whole(key),) * self.layers
+
+
 def layout(
     architecture: str,
     pairs: Mapping[str, Pair],
@@ -118,44 +147,16 @@ def layout(
 ) -> Layout:
     """The shape that the pairs and tensors tell of; `lengths` are those of the arrays. What they
     do not say stays 0: whoever plans decides whether that is enough."""
-
-    def whole(key: str) -> int:
-        value = pairs.get(f"{architecture}.{key}")
-        return value if type(value) is int and 0 <= value < MAX_SIZE else 0
-
-    def listed(key: str) -> tuple[int, ...]:
-        """An array with an entry for every layer; () if it is none."""
-        value = pairs.get(f"{architecture}.{key}")
-        if not isinstance(value, tuple) or len(value) < layers:
-            return ()
-        return tuple(each if 0 <= each < MAX_SIZE else 0 for each in value[:layers])
-
-    layers = min(whole("block_count"), MAX_LAYERS)
-    heads = listed("attention.head_count") or (whole("attention.head_count"),) * layers
-    some = f"{architecture}.attention.head_count_kv" in pairs
-    same = (whole("attention.head_count_kv"),) * layers if some else heads
-    most, width = max(heads, default=0), whole("embedding_length")
-    head = width // most if most else 0
-    key, value = whole("attention.key_length") or head, whole("attention.value_length") or head
-    inside = whole("feed_forward_length")
-    shared = whole("attention.shared_kv_layers")
-    used = whole("expert_used_count")
-    sizes = _weigh(layers, inside, tensors)
-    return Layout(
-        layers=layers,
-        width=width,
-        heads=heads,
-        heads_kv=listed("attention.head_count_kv") or same,
-        feed_forward=listed("feed_forward_length") or (inside,) * layers,
-        key=key,
-        value=value,
-        key_window=whole("attention.key_length_swa") or key,
-        value_window=whole("attention.value_length_swa") or value,
-        window=whole("attention.sliding_window"),
-        period=whole("attention.sliding_window_pattern"),
-        windowed=tuple(map(bool, listed("attention.sliding_window_pattern"))),
-        latent=whole("attention.key_length_mla") > 0,
-        kept_layers=max(1, layers - shared) if shared else 0,
+    facts = _Facts(architecture, pairs)
+    whole, inside = facts.whole, facts.whole("feed_forward_length")
+    shared, used = whole("attention.shared_kv_layers"), whole("expert_used_count")
+    sizes = _weigh(facts.layers, inside, tensors)
+    return replace(
+        _attending(facts),
+        layers=facts.layers,
+        width=whole("embedding_length"),
+        feed_forward=facts.each_layer("feed_forward_length"),
+        kept_layers=max(1, facts.layers - shared) if shared else 0,
         full_every=whole("full_attention_interval"),
         conv=whole("ssm.conv_kernel"),
         inner=whole("ssm.inner_size"),
@@ -177,6 +178,28 @@ def layout(
         tied=not sizes.own_output,
         fused=sizes.fused,
         gated=sizes.gated or not sizes.feeds,
+    )
+
+
+def _attending(facts: _Facts) -> Layout:
+    """What the pairs tell of attention: heads, their lengths, and how far back layers look."""
+    whole = facts.whole
+    heads = facts.each_layer("attention.head_count")
+    some = f"{facts.architecture}.attention.head_count_kv" in facts.pairs
+    most, width = max(heads, default=0), whole("embedding_length")
+    head = width // most if most else 0
+    key, value = whole("attention.key_length") or head, whole("attention.value_length") or head
+    return Layout(
+        heads=heads,
+        heads_kv=facts.each_layer("attention.head_count_kv") if some else heads,
+        key=key,
+        value=value,
+        key_window=whole("attention.key_length_swa") or key,
+        value_window=whole("attention.value_length_swa") or value,
+        window=whole("attention.sliding_window"),
+        period=whole("attention.sliding_window_pattern"),
+        windowed=tuple(map(bool, facts.listed("attention.sliding_window_pattern"))),
+        latent=whole("attention.key_length_mla") > 0,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from assistant.asides import Asides, unrecorded
 from assistant.model import Caller, Model
 from assistant.prompts import PromptSet, default
 
@@ -24,21 +25,27 @@ def likeliest(
     caller: Caller,
     prompt: PromptSet | None = None,
     title: str = "",
+    asides: Asides = unrecorded,
 ) -> int | None:
     """The number of the label among `names` that `shown` makes likeliest after `prompt` (of the
     kind "classify", the shipped one if None; `title` is the document's), None if none is clearly
-    so. Raises AssistantError, ScoringUnsupported among them."""
+    so; `asides` records it. Raises AssistantError, ScoringUnsupported among them."""
     asked = prompt or default("classify")
     text = "\n".join(dict.fromkeys(shown))[:_LONGEST]
     task = asked.fill("task", labels="; ".join(names), title=title)
 
+    def user(read: str) -> str:
+        return asked.fill("passage", number=1, title=title, text=read) + task
+
     def told(read: str, name: str) -> float:
         """The mean of the logarithms of the tokens' likelihoods."""
-        user = asked.fill("passage", number=1, title=title, text=read) + task
-        scored = model.score(asked.system, user, name, caller=caller)
+        used.scored.append(name)
+        scored = model.score(asked.system, user(read), name, caller=caller)
+        used.tokens += len(scored)
         return sum(scored) / max(1, len(scored))
 
-    gains = [told(text, name) - told(_NOTHING, name) for name in names]
+    with asides("classify", model, asked, user(text)) as used:
+        gains = [told(text, name) - told(_NOTHING, name) for name in names]
     order = sorted(range(len(names)), key=lambda number: -gains[number])
     if len(order) > 1 and gains[order[0]] - gains[order[1]] < AHEAD:
         return None

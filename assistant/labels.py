@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 
 from assistant import extract_forms, label_decision, label_model, task
 from assistant.answer import Asker, Citation
-from assistant.citations import Numbering
+from assistant.citations import Numbering, still_true
+from assistant.embedding import embedded
 from assistant.errors import AssistantError, LabelsUnusable
 from assistant.evidence import Candidate, term_weights
 from assistant.label_decision import Fit, Sorted, Verdict
@@ -28,13 +30,11 @@ from assistant.model import Caller, ModelInfo
 from assistant.prompts import PromptSet
 from assistant.recording import sha256
 from assistant.task import Parts, Progress, Reading, TaskRecord
-from audit.errors import AuditError
 from index.document import Document
 from index.errors import NotFound
 
 MOST_EMBEDDED = 400  # units of a document; of a longer one so many, evenly spread
 _SHARE, _AHEAD = 0.5, 0.2  # of a sequence classifier's best label, and ahead of its second
-_LEFT = "The reader left before the classification was complete."
 CHANGED = "The document was changed or removed meanwhile; run the command again."
 
 
@@ -118,10 +118,6 @@ class Result:
 Event = Progress | Classified | Result
 
 
-class _Cancelled(Exception):
-    """Nobody waits for the result any more."""
-
-
 def run(
     parts: Parts,
     request: Request,
@@ -146,18 +142,8 @@ def run(
         {"labels": listed, "sources": list(request.sources[:1000])},
     )
     going = _Run(parts, request, record, cancelled, classifier)
-    try:
+    with task.ended(record):
         yield from going.events()
-    except AuditError:
-        raise
-    except (GeneratorExit, _Cancelled) as left:
-        if not going.released:  # a reader who has the result may leave
-            record.failed("CANCELLED", _LEFT)
-        if isinstance(left, GeneratorExit):
-            raise
-    except BaseException as error:
-        record.failed(type(error).__name__, str(error))
-        raise
 
 
 class _Run:
@@ -177,7 +163,6 @@ class _Run:
         narrowed = request.collections
         self._scope = scope if narrowed is None else scope.narrowed(narrowed)
         self._notes: dict[str, None] = {}
-        self.released = False
         self._classifier = self._usable(classifier)
         self._likelihood = request.likelihood
         self._prompt: PromptSet | None = None  # None: the model is not to be asked
@@ -201,15 +186,18 @@ class _Run:
         if self._likelihood:
             self._prompt = self._parts.policy.prompts("classify")
         documents = task.chosen(
-            library, self._scope, self._request.sources, day=self._request.as_of
+            library,
+            self._scope,
+            self._request.sources,
+            day=self._request.as_of,
+            any_status=True,
         )
-        labels = library.embedder.embed_passages([each.text for each in self._request.labels])
+        labels = self._embedded([each.text for each in self._request.labels])
         done: list[Classified] = []
         failed: list[Failed] = []
         for number, document in enumerate(documents):
             yield Progress(number, len(documents), document.source)
-            if self._cancelled():
-                raise _Cancelled
+            task.go_on(self._cancelled)
             try:
                 reading = task.read(library, document, self._scope, self._request.as_of)
             except NotFound:
@@ -218,7 +206,7 @@ class _Run:
                 continue
             result = self._document(reading, labels)
             cited = [c for each in (*result.labels, *result.near) for c in each.citations]
-            if not task.still_true(library, cited, self._scope):
+            if not still_true(library, cited, self._scope):
                 failed.append(Failed(document.source, CHANGED))
                 continue
             self._record_one(result)
@@ -227,9 +215,13 @@ class _Run:
         yield Progress(len(documents), len(documents))
         yield self._release(tuple(done), tuple(failed))
 
+    def _embedded(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        between = partial(task.go_on, self._cancelled)
+        return embedded(self._parts.library.embedder, texts, between)
+
     def _document(self, reading: Reading, labels: NDArray[np.float32]) -> Classified:
         found = _spread(task.candidates_of(extract_forms.with_entries(reading)))
-        units = self._parts.library.embedder.embed_passages([each.embedded for each in found])
+        units = self._embedded([each.embedded for each in found])
         fits = label_decision.fits(
             labels,
             units,
@@ -312,8 +304,9 @@ class _Run:
             with self._parts.model.held() as model:
                 self._asked = model.info
                 number = label_model.likeliest(
-                    model, shown, names, Caller(self._request.asker.id), self._prompt, title
-                )
+                    model, shown, names, Caller(self._request.asker.id), self._prompt, title,
+                    self._record.aside,
+                )  # fmt: skip
         except AssistantError as error:
             self._likelihood = False
             self._notes[f"The model was not asked further: {error}"] = None
@@ -367,7 +360,6 @@ class _Run:
                 "notes": list(self._notes),
             },
         )
-        self.released = True
         return Result(done, failed, tuple(self._notes), self._record.request, released.event_id)
 
 

@@ -21,6 +21,7 @@ from assistant.llamacpp_process import ModelProcess
 from assistant.loaded import Loaded
 from assistant.model import Generation, StopReason
 from assistant.wire import Frame
+from audit.tally import MODEL_CALLS, PROCESS
 
 if TYPE_CHECKING:
     from assistant.llamacpp import LlamaCpp
@@ -220,6 +221,8 @@ class Writing:
                 self._give_up(reason)
                 return
             self._attempts += 1
+            if self._attempts == 1:
+                PROCESS.add(MODEL_CALLS)
             self._frames = queue.SimpleQueue()
             if process.info.gpu_layers:
                 self._port.meter.begin(self)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from assistant import names
@@ -41,11 +41,13 @@ class Entailment(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What was found of one sentence; None for a signal that could not be had."""
+    """What was found of one sentence; None for a signal that could not be had. `late`: the surprise
+    was asked for and did not come in time."""
 
     agreement: float
     surprise: float | None = None
     entailed: float | None = None
+    late: bool = False
 
     @property
     def doubt(self) -> str:
@@ -59,7 +61,8 @@ class Opinion:
         return ""
 
 
-Surprise = Callable[[str], float | None]  # of a sentence; None if it cannot be had
+# Of a sentence; None if it cannot be had. Raises TimeoutError if it did not come in time.
+Surprise = Callable[[str], float | None]
 
 
 @dataclass(slots=True)
@@ -99,12 +102,13 @@ class Seconded:
         first = Opinion(float(ours @ theirs))
         if first.doubt:
             return first
-        second = Opinion(first.agreement, self.surprise(text))
+        try:
+            second = replace(first, surprise=self.surprise(text))
+        except TimeoutError:
+            second = replace(first, late=True)
         if second.doubt or self.entailment is None:
             return second
-        return Opinion(
-            first.agreement, second.surprise, self.entailment.entailed(support.text, text)
-        )
+        return replace(second, entailed=self.entailment.entailed(support.text, text))
 
 
 def _verbatim(text: str, support: Support) -> bool:
@@ -113,7 +117,8 @@ def _verbatim(text: str, support: Support) -> bool:
 
 def surprise_of(score: Callable[[str], Sequence[float]]) -> Surprise:
     """The surprise of a sentence from a way to score it without the passages (log-probabilities,
-    natural, one a token). None where the model cannot be asked, now or at all."""
+    natural, one a token). None where the model cannot be asked, now or at all; TimeoutError, which
+    `score` may raise, goes on."""
 
     def surprise(text: str) -> float | None:
         try:

@@ -82,6 +82,11 @@ class Assistant:
         self._entailment = entailment
         self._classifier = classifier
 
+    @property
+    def log(self) -> Recorder:
+        """Where everything is recorded."""
+        return self._log
+
     def ask(self, question: Question) -> Answer:
         """The answer, once complete. Raises as `stream` does."""
         answer: Answer | None = None
@@ -125,7 +130,8 @@ class Assistant:
         except AuditError:
             raise
         except GeneratorExit:
-            record.failed("CANCELLED", _LEFT)
+            if not record.over:  # whoever leaves with the whole answer has not left early
+                record.failed("CANCELLED", _LEFT)
             raise
         except ReaderLeft:
             event_id = record.failed("CANCELLED", _LEFT).event_id
@@ -133,7 +139,8 @@ class Assistant:
                 Verdict.FAILED, _LEFT, record=event_id, request=record.request, explanation=_LEFT
             )
         except BaseException as error:
-            record.failed(type(error).__name__, str(error))
+            if not record.over:
+                record.failed(type(error).__name__, str(error))
             raise
 
     def run(self, request: Request, cancelled: Callable[[], bool] | None = None) -> Iterator[Step]:

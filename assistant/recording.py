@@ -8,31 +8,41 @@ must not happen.
 
 from __future__ import annotations
 
-import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 
 from assistant.answer import Answer, Asker, Citation, Cost, Question, Sentence
-from assistant.model import Generation, ModelInfo, Sampling
+from assistant.asides import Aside
+from assistant.model import Generation, Model, ModelInfo, Sampling
 from assistant.opinion import Opinion
 from assistant.ports import Recorder
+from assistant.prompt_form import PromptSet
+from assistant.replay_here import here
+from assistant.replay_pins import (
+    MOST_LISTED,
+    Call,
+    Clear,
+    context_fields,
+    context_payload,
+    found_fields,
+    found_payload,
+    model_fields,
+    prompt_payload,
+    sha256,
+)
+from assistant.replay_settings import Settings, digest_of
 from assistant.retrieval import Found
 from assistant.understanding import Context
 from assistant.writing import Prompt, differing
+from audit.errors import AuditError
 from audit.record import Actor, Event, Field, Record
-from index.document import Hit
+
+__all__ = ["FORMAT", "Call", "Clear", "QuestionRecord", "actor_of", "as_of_field", "sha256"]
 
 FORMAT = "answer-record-1"
-_MOST_LISTED = 200  # entries of a list in clear: an envelope stays far under its 64 KiB
-
-Clear = Mapping[str, "Field | list[str] | list[int]"]
-Call = dict[str, "Field | list[str] | list[int]"]  # all that is recorded in clear of one call
-
-
-def sha256(text: str) -> str:
-    """Hex SHA-256 of a text as UTF-8; what is no Unicode (lone surrogates) is kept apart."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+_ENDS = ("question.refused", "answer.failed", "answer.released")
 
 
 def actor_of(asker: Asker) -> Actor:
@@ -51,32 +61,12 @@ def _documents_field(question: Question) -> Call:
         return {}
     return {
         "documents_named": len(question.documents),
-        "documents": sorted(question.documents)[:_MOST_LISTED],
+        "documents": sorted(question.documents)[:MOST_LISTED],
     }
 
 
 def _us(seconds: float) -> int:
     return round(seconds * 1_000_000)
-
-
-def _hit(hit: Hit) -> dict[str, object]:
-    return {
-        "rank": hit.rank,
-        "score": hit.score,
-        "dense": hit.dense,
-        "lexical": hit.lexical,
-        "chunk": hit.chunk.id,
-        "chunk_sha256": sha256(hit.chunk.text),
-        "document": hit.document.id,
-        "collection": hit.document.collection,
-        "source": hit.document.source,
-        "version": hit.document.version,
-        "status": hit.document.status.value,
-        "page": hit.chunk.page,
-        "start": hit.chunk.start,
-        "end": hit.chunk.end,
-        "passage": [hit.start, hit.end],  # with the chunks beside it that were joined to it
-    }
 
 
 class QuestionRecord:
@@ -89,11 +79,14 @@ class QuestionRecord:
         self.request = uuid.uuid4().hex
         self._calls: list[Call] = []  # of models, in order
         self._sentences = 0
+        self.over = False  # how the question ended stands in the log
 
     def write(self, type_: str, fields: Clear, payload: Mapping[str, object] | None) -> Record:
         """Append one record of this question."""
         event = Event(type_, self._actor, fields, payload, request_id=self.request)
-        return self._log.append(event)
+        record = self._log.append(event)
+        self.over = self.over or type_ in _ENDS
+        return record
 
     def received(self, question: Question, longest: int) -> None:
         """`question.received`: the question, up to `longest` characters of it, before anything is
@@ -105,14 +98,18 @@ class QuestionRecord:
                 "characters": len(question.text),
                 "question_sha256": sha256(question.text),
                 "turn": len(question.history) + 1,
-                "collections": sorted(narrowed)[:_MOST_LISTED] if narrowed is not None else None,
+                "collections": sorted(narrowed)[:MOST_LISTED] if narrowed is not None else None,
                 **_documents_field(question),
                 **as_of_field(question),
             },
             {
                 "question": question.text[:longest],
                 "history": [
-                    {"question": turn.question[:longest], "answer": turn.answer[:longest]}
+                    {
+                        "question": turn.question[:longest],
+                        "answer": turn.answer[:longest],
+                        "documents": list(turn.documents),
+                    }
                     for turn in question.history
                 ],
             },
@@ -149,28 +146,12 @@ class QuestionRecord:
         """`model.called`: which model, told what, sampling how; before it starts. Returns what is
         recorded of the call, for `model_finished` and `released`."""
         call: Call = {
-            "model": info.name,
-            "model_sha256": info.sha256,
-            "where": info.where,
-            "quantization": info.quantization,
-            "runtime": info.runtime,
-            "chat_template_sha256": info.template_sha256,
-            "chat_format": info.chat_format,
-            "context_tokens": info.context,
-            "sequences": info.sequences,
-            "kv_cache": info.kv_cache,
-            "gpu_layers": info.gpu_layers,
-            "exact": info.exact,
+            **model_fields(info),
             "prompt_version": prompt.made_by.name,
             "prompt_template_sha256": prompt.made_by.digest,
             "prompt_sha256": sha256(prompt.text),
             "prompt_tokens": prompt.tokens,
-            "seed": sampling.seed,
-            "temperature_milli": round(sampling.temperature * 1000),
-            "top_p_milli": round(sampling.top_p * 1000),
-            "top_k": sampling.top_k,
-            "repeat_penalty_milli": round(sampling.repeat_penalty * 1000),
-            "max_tokens": sampling.max_tokens,
+            **_sampled(sampling),
         }
         self._calls.append(call)
         self.write(
@@ -208,6 +189,17 @@ class QuestionRecord:
         call |= {f"generated_{key}": value for key, value in fields.items()}
         self.write("model.finished", {"model": call.get("model", ""), **fields}, payload)
 
+    def aside(
+        self,
+        purpose: str,
+        model: Model,
+        prompt: PromptSet,
+        user: str,
+        sampling: Sampling | None = None,
+    ) -> AbstractContextManager[Aside]:
+        """`model.called` and `model.finished` of another use of a model (`assistant.asides`)."""
+        return aside(self.write, purpose, model, prompt, user, sampling)
+
     def sentence(self, sentence: Sentence, citations: Sequence[Citation], origin: str) -> None:
         """`answer.sentence`: one sentence that is about to be shown; `origin` is "model" (the one
         called last) or "quote"."""
@@ -231,18 +223,20 @@ class QuestionRecord:
         prompt: Prompt | None,
         context: Context | None,
         call: Call,
+        settings: Settings,
         *,
         spoke: bool,
     ) -> Record:
         """`answer.released`: the whole record of an answer, before it is shown. `call` is what is
-        recorded of the model that the answer names; `spoke`: words of its are shown."""
+        recorded of the model that the answer names; `spoke`: words of its are shown; `settings`
+        are those that it was made by, and with what runs it they are what a replay needs."""
         fields: dict[str, Field | list[str] | list[int]] = {
             "format": FORMAT,
             "verdict": answer.verdict.value,
             "answer_sha256": sha256(answer.text),
             "sentences": len(answer.sentences),
             "removed": [f"{code}:{n}" for code, n in sorted(differing(answer.removed).items())],
-            "citations": [_place(citation) for citation in answer.citations][:_MOST_LISTED],
+            "citations": [_place(citation) for citation in answer.citations][:MOST_LISTED],
             "citations_checked": True,
             "embedder": self._embedder,
             **{f"{stage}_us": _us(seconds) for stage, seconds in answer.timings.items()},
@@ -250,6 +244,8 @@ class QuestionRecord:
             "models_called": [str(each["model"]) for each in self._calls],
             "shown_from": call.get("model", "") if spoke else "",
             **_cost(answer.cost),
+            "settings_sha256": digest_of(settings),
+            **here(),
         }
         payload: dict[str, object] = {
             "text": answer.text,
@@ -257,21 +253,89 @@ class QuestionRecord:
             "sentences": [asdict(sentence) for sentence in answer.sentences],
             "citations": [asdict(citation) for citation in answer.citations],
             "removed": [asdict(removed) for removed in answer.removed],
+            "settings": dict(settings),
         }
         if context is not None:
-            fields |= _context_fields(context)
-            payload |= _context_payload(context)
+            fields |= context_fields(context)
+            payload |= context_payload(context)
         if answer.offer is not None:
             fields["offered"] = answer.offer.task
+            payload["offer"] = asdict(answer.offer)
         if answer.conflicts:
             fields["conflicts"] = len(answer.conflicts)
             payload["conflicts"] = [asdict(conflict) for conflict in answer.conflicts]
         if found is not None:
-            fields |= _found_fields(found)
-            payload |= _found_payload(found)
+            fields |= found_fields(found)
+            payload |= found_payload(found)
         if prompt is not None:
-            payload |= _prompt_payload(prompt, found)
+            shown = {block.document for block in prompt.packed.kept}
+            fields["documents_shown"] = sorted(shown)[:MOST_LISTED]
+            payload |= prompt_payload(prompt, found)
         return self.write("answer.released", fields, payload)
+
+
+@contextmanager
+def aside(
+    write: Callable[[str, Clear, Mapping[str, object] | None], object],
+    purpose: str,
+    model: Model,
+    prompt: PromptSet,
+    user: str,
+    sampling: Sampling | None,
+) -> Iterator[Aside]:
+    """`assistant.asides.Asides` by way of `write`, which appends a record."""
+    rendered = model.render(prompt.system, user)
+    call: Call = {
+        "purpose": purpose,
+        **model_fields(model.info),
+        "prompt_version": prompt.name,
+        "prompt_template_sha256": prompt.digest,
+        "prompt_sha256": sha256(rendered),
+        **(_sampled(sampling) if sampling is not None else {}),
+    }
+    stop = list(sampling.stop) if sampling is not None else []
+    write("model.called", call, {"prompt": rendered, "stop": stop})
+    used, outcome = Aside(), "failed"
+    try:
+        yield used
+        if not used.error:
+            outcome = used.generation.stop_reason if used.generation else "stop"
+    except AuditError:
+        raise
+    except BaseException as error:
+        used.error = str(error) or type(error).__name__
+        raise
+    finally:
+        fields: Call = {
+            "purpose": purpose,
+            "model": call["model"],
+            "outcome": outcome,
+            "raw_sha256": sha256(used.raw),
+            "scored": len(used.scored),
+            "scored_tokens": used.tokens,
+            **(_measured(used.generation) if used.generation else {}),
+        }
+        # With the prompt again: what a model made of a document need not share its words, and an
+        # erasure of the document has to find it (of a task only the records concerned go).
+        payload = {
+            "prompt": rendered,
+            "raw": used.raw,
+            "error": used.error,
+            "scored": used.scored,
+        }
+        write("model.finished", fields, payload)
+
+
+def _sampled(sampling: Sampling) -> Call:
+    """How the next token was chosen, in whole numbers."""
+    return {
+        "seed": sampling.seed,
+        "temperature_milli": round(sampling.temperature * 1000),
+        "top_p_milli": round(sampling.top_p * 1000),
+        "top_k": sampling.top_k,
+        "repeat_penalty_milli": round(sampling.repeat_penalty * 1000),
+        "max_tokens": sampling.max_tokens,
+    }
 
 
 def _measured(generation: Generation) -> Call:
@@ -312,82 +376,3 @@ def _cost(cost: Cost) -> Call:
 
 def _place(citation: Citation) -> str:
     return f"{citation.document}:{citation.page}:{citation.start}:{citation.end}"
-
-
-def _found_fields(found: Found) -> Clear:
-    return {
-        "index_generation": found.generation,
-        "day": found.day,
-        "vectors_from": found.vectors_from,
-        "scope": sorted(found.scope.collections)[:_MOST_LISTED],
-        "chunks": [hit.chunk.id for hit in found.hits][:_MOST_LISTED],
-        "enough": found.decision.enough,
-        "enough_ppm": round(found.decision.probability * 1_000_000),
-    }
-
-
-def _context_fields(context: Context) -> Call:
-    """How the question was made whole, and how many turns were left out of its context."""
-    return {
-        "understood_by": context.understood.how,
-        "turns_left_out": context.left_out,
-        "carried_words": len(context.understood.carried),
-    }
-
-
-def _context_payload(context: Context) -> dict[str, object]:
-    understood = context.understood
-    return {
-        "understood": understood.text,
-        "understood_notes": list(understood.notes),
-        "carried_from_history": list(understood.carried),
-        "named_in_answer": list(understood.named_in_answer),
-        "understanding_written": context.written,
-        "understanding_failed": context.model_failed,
-    }
-
-
-def _found_payload(found: Found) -> dict[str, object]:
-    return {
-        "retrieval_query": found.asked.query,
-        "expected": sorted(found.asked.kinds),
-        "parts": [part.query for part in found.asked.parts],
-        "hits": [_hit(hit) for hit in found.hits],
-        "sufficiency": asdict(found.decision.features),
-        "evidence": [
-            {
-                "document": e.candidate.document,
-                "page": e.candidate.page,
-                "start": e.candidate.unit.start,
-                "end": e.candidate.unit.end,
-                "score": e.score,
-                "similarity": e.similarity,
-                "coverage": e.coverage,
-                "answers": e.answers,
-            }
-            for e in found.ranked[:10]
-        ],
-    }
-
-
-def _prompt_payload(prompt: Prompt, found: Found | None) -> dict[str, object]:
-    hits = found.hits if found else ()
-    return {
-        "passages": [
-            {
-                "document": block.document,
-                "page": block.page,
-                "start": block.start,
-                "end": block.end,
-                "tokens": block.tokens,
-                "sha256": sha256(block.text),
-                "text": block.text,
-                "chunks": [hits[number].chunk.id for number in block.hits],
-            }
-            for block in prompt.packed.kept
-        ],
-        "dropped": [
-            {"chunk": hits[each.hit].chunk.id, "reason": each.reason, "end": each.end}
-            for each in prompt.packed.dropped
-        ],
-    }

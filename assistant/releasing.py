@@ -45,9 +45,9 @@ class Releasing:
         """Document and page of everything cited so far."""
         return frozenset((each.document, each.page) for each in self._numbering.citations)
 
-    def covers(self, span: Span) -> bool:
-        """Whether a citation already holds all of `span`."""
-        return self._holding(span) is not None
+    def told(self, evidence: Evidence) -> bool:
+        """Whether a sentence that is shown already rests on this evidence."""
+        return self._holding(_span(evidence)) is not None
 
     def judged(self, judged: Judged) -> Iterator[Released]:
         """A sentence of the model that the gate passed."""
@@ -75,7 +75,7 @@ class Releasing:
         standing_of = partial(retrieval.standing_of, standings=found.standings)
         for each in conflicts.find(found.rankings, found.hits, standing_of, found.weigh):
             for side in each.sides:
-                if self._holding(_span(side.evidence)) is None:
+                if not self.told(side.evidence):
                     yield from self.quotes(of_evidence([side.evidence], found.layouts))
             cited = [self._holding(_span(side.evidence)) for side in each.sides]
             held = [citation for citation in cited if citation is not None]
@@ -137,14 +137,7 @@ class Releasing:
 
     def still_true(self) -> bool:
         """Whether every citation still quotes the catalogue's page, right before the release."""
-        for citation in self._numbering.citations:
-            try:
-                page = self._library.page(citation.document, citation.page, self._found.scope)
-            except NotFound:
-                return False
-            if not citations.true_to(citation, page):
-                return False
-        return True
+        return citations.still_true(self._library, self.citations, self._found.scope)
 
 
 def _span(evidence: Evidence) -> Span:

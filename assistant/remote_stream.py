@@ -17,6 +17,7 @@ from assistant.pieces import Pieces
 from assistant.remote_http import Arrival, Reply
 from assistant.remote_protocol import Chunk, Usage, read_chunk
 from assistant.thoughts import Thoughts
+from audit.tally import MODEL_CALLS, PROCESS
 
 if TYPE_CHECKING:
     from assistant.remote import RemoteModel
@@ -149,6 +150,8 @@ class RemoteStream:
             if not self._body:
                 self._body, self._tokens = self._model.prepared(*self._told, self._caller)
             self._attempts += 1
+            if self._attempts == 1:
+                PROCESS.add(MODEL_CALLS)
             self._call = _Call(self._told[2])
             self._call.give_up = self._model.send(self._body, self._call.arrivals.put)
         except BaseException:

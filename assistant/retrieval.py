@@ -13,6 +13,7 @@ from assistant import evidence, sufficiency
 from assistant.answer import Passage
 from assistant.asked import Asked
 from assistant.doubt import PLAIN, force_of, warning_of
+from assistant.embedding import embedded
 from assistant.evidence import Candidate, Evidence, PageKey, Ranking
 from assistant.instructions import asks_about_them
 from assistant.layout import Unit, lay_out
@@ -22,10 +23,9 @@ from assistant.terms import Weights
 from index.document import Document, Hit, Page, Scope, Status
 from index.effective import Standing, today
 from index.errors import NotFound
-from index.records import SearchResult, Vectors
+from index.records import SearchResult
 
 _OWN = 3  # hits of the whole question before those of its parts
-_BATCH = 8  # texts embedded at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +143,6 @@ def read_pages(
     return tuple(kept), pages
 
 
-def _embed(library: Library, texts: Sequence[str]) -> Vectors:
-    """Vectors of `texts` in their order. Texts of like length go together: a batch costs as much
-    as its longest text times their number."""
-    order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
-    vectors = np.zeros((len(texts), library.embedder.dimensions), np.float32)
-    for first in range(0, len(order), _BATCH):
-        batch = order[first : first + _BATCH]
-        vectors[batch] = library.embedder.embed_passages([texts[number] for number in batch])
-    return vectors
-
-
 def _rank(
     library: Library,
     asked: Asked,
@@ -171,7 +160,7 @@ def _rank(
     chosen = tuple(candidate for candidate in everything if id(candidate) in kept)
     if not chosen:
         return Ranking(asked, ()), (Ranking(asked, ()),), sufficiency.NOTHING
-    vectors = _embed(library, [candidate.embedded for candidate in chosen])
+    vectors = embedded(library.embedder, [candidate.embedded for candidate in chosen])
     by_candidate = {id(each): vector for each, vector in zip(chosen, vectors, strict=True)}
     rankings, features = [], []
     for question in questions:

@@ -158,8 +158,9 @@ def features(
 
 
 def _similarity(asked: Asked, ranked: Sequence[Evidence]) -> float:
-    """The best cosine of a sentence; where a kind of fact is asked for, of one that does not state
-    such a fact only in part: it may be about the subject and still not answer."""
+    """The best cosine of question and sentence. Where the question asks for a kind of fact, a
+    sentence that states none of that kind may be about the subject and still not answer: its cosine
+    counts `_STATES_NOTHING` of what it is."""
     best = max(each.similarity for each in ranked)
     if not asked.kinds:
         return best

@@ -15,11 +15,12 @@ from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
-from assistant import salience, shared, versions
+from assistant import salience, shared, task
 from assistant.answer import Asker, Citation, Removed
-from assistant.citations import Numbering
+from assistant.citations import Numbering, still_true
 from assistant.condensing import Condensed, Condenser
 from assistant.doubt import warning_of
+from assistant.embedding import embedded
 from assistant.errors import CitedTextGone
 from assistant.evidence import Candidate
 from assistant.gate import Judged
@@ -28,8 +29,7 @@ from assistant.recording import Call, sha256
 from assistant.salience import Vectors
 from assistant.sentences import Kind
 from assistant.shared import Common
-from assistant.task import Parts, Progress, Reading, TaskRecord, candidates_of, cite, still_true
-from assistant.versions import Cancelled
+from assistant.task import Parts, Progress, Reading, TaskRecord, candidates_of, cite
 from index.document import Document, Scope
 from index.effective import today
 
@@ -126,7 +126,7 @@ def run(
         },
         {"sources": list(request.sources), "about": request.about},
     )
-    with versions.ended(record):
+    with task.ended(record):
         yield from _Summarising(parts, request, record, cancelled).steps()
 
 
@@ -167,7 +167,7 @@ class _Summarising:
     def steps(self) -> Iterator[Progress | DocumentSummary | Summary]:
         """All that `run` yields after the request was recorded."""
         request = self._request
-        chosen = versions.chosen(self._library, self._scope, request.sources, request.as_of)
+        chosen = task.chosen(self._library, self._scope, request.sources, day=request.as_of)
         made: list[DocumentSummary] = []
         for number, document in enumerate(chosen):
             yield self._at(number, len(chosen), document.source)
@@ -189,8 +189,7 @@ class _Summarising:
         yield self._released(result, condenser.spent if condenser else {})
 
     def _at(self, done: int, total: int, about: str) -> Progress:
-        if self._cancelled():
-            raise Cancelled
+        task.go_on(self._cancelled)
         return Progress(done, total, about)
 
     def _notes(self, made: Sequence[DocumentSummary]) -> tuple[str, ...]:
@@ -207,7 +206,8 @@ class _Summarising:
     def _summary(self, document: Document, *, many: bool) -> DocumentSummary:
         """One document: read, ranked, written, checked, recorded."""
         began = time.monotonic()
-        reading = versions.whole(self._library, document, self._scope, self._request.as_of)
+        day = self._request.as_of
+        reading = task.read(self._library, document, self._scope, day, any_status=True)
         read = time.monotonic()
         outline = self._outline(reading)
         chosen = salience.choose(
@@ -248,7 +248,9 @@ class _Summarising:
         texts = [found[number].embedded for number in kept]
         vectors = np.zeros((len(found), self._library.embedder.dimensions), np.float32)
         if kept:
-            vectors[kept] = versions.embedded(self._library, texts, self._cancelled)
+            vectors[kept] = embedded(
+                self._library.embedder, texts, lambda: task.go_on(self._cancelled)
+            )
         some = set(kept)
         inside = tuple(tuple(n for n in group if n in some) for group in groups)
         if about:
@@ -266,8 +268,7 @@ class _Summarising:
             picked = [number for number in chosen if number in set(group)]
             if not picked:
                 continue
-            if self._cancelled():
-                raise Cancelled
+            task.go_on(self._cancelled)
             condensed: dict[int, Condensed] = {}
             if self._condenser is not None:
                 condensed = self._condenser.condense(

@@ -17,15 +17,14 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Protocol, cast, runtime_checkable
 
 from assistant import task
 from assistant.answer import Citation
 from assistant.asked import Asked
-from assistant.citations import Numbering
+from assistant.citations import Numbering, still_true
 from assistant.doubt import warning_of
 from assistant.errors import AssistantError, CitedTextGone, SweepRefused
 from assistant.evidence import Candidate
@@ -39,7 +38,6 @@ from assistant.sweep_rows import Request, Row, SweepResult, asked_of, identity, 
 from assistant.sweep_store import Kept, KeptRow, Place
 from assistant.sweep_verdict import SENTENCES, Reason, Verdict, doubted, judge, wanted
 from assistant.task import Parts, Progress, TaskRecord
-from audit.errors import AuditError
 from index.document import Document, Page, Scope
 from index.effective import Standing, today
 from index.errors import IndexFailure, NotFound
@@ -51,15 +49,6 @@ LIMITS = Limits(hits=16, sentences=14)  # of one document
 Events = Generator[Progress | Row | SweepResult, None, None]
 _IN_A_ROW = 5  # documents that fail for want of the index: then the index is what fails
 _LISTED = 200
-
-
-@runtime_checkable
-class Archive(Protocol):
-    """A library that lists old versions too: they were in force on earlier days."""
-
-    def all_documents(self, scope: Scope) -> Sequence[Document]:
-        """The documents of every status within `scope`."""
-        ...
 
 
 def run(parts: Parts, request: Request, cancelled: Callable[[], bool] = lambda: False) -> Events:
@@ -83,17 +72,8 @@ def run(parts: Parts, request: Request, cancelled: Callable[[], bool] = lambda: 
             "sources": list(request.sources)[:_LISTED],
         },
     )
-    try:
-        with closing(_Sweep(parts, request, record).events(cancelled)) as events:
-            yield from events
-    except AuditError:
-        raise
-    except GeneratorExit:
-        record.failed("CANCELLED", "Whoever asked has left.")
-        raise
-    except BaseException as error:
-        record.failed(type(error).__name__, str(error))
-        raise
+    with task.ended(record):
+        yield from _Sweep(parts, request, record).events(cancelled)
 
 
 @dataclass
@@ -125,9 +105,7 @@ class _Sweep:
             documents = self._documents()
             rows: list[Row] = []
             for done, document in enumerate(documents):
-                if cancelled():
-                    self.record.failed("CANCELLED", "Whoever asked has left.")
-                    return
+                task.go_on(cancelled)
                 yield Progress(done, len(documents), document.source)
                 row = self._row(document)
                 self._note(len(rows) + 1, row)
@@ -164,16 +142,9 @@ class _Sweep:
     def _documents(self) -> tuple[Document, ...]:
         """Those that the question is put to: named, within the scope and in force on the day."""
         scope, library = self._scope(), self.parts.library
-        if self.request.as_of is not None and isinstance(library, Archive):
-            library = cast(Library, _Past(library))  # of which `chosen` asks nothing else
-        named = task.chosen(library, scope, self.request.sources)
-        standings = self.parts.library.standings(named, scope, self.day)
-        self.standings = dict(standings)
-        return tuple(
-            each
-            for each in named
-            if (how := standings.get((each.collection, each.id))) is not None and how.in_force
-        )
+        found = task.chosen(library, scope, self.request.sources, day=self.day)
+        self.standings = dict(library.standings(found, scope, self.day))
+        return found
 
     # -- one document -----------------------------------------------------------------------------
 
@@ -339,16 +310,9 @@ class _Sweep:
             self.parts.library.document(document.id, within)
         except NotFound:
             return self._failed(document, Reason.GONE, SENTENCES[Reason.GONE])
-        if not task.still_true(self.parts.library, row.citations, within):
+        if not still_true(self.parts.library, row.citations, within):
             return self._failed(document, Reason.CHANGED, SENTENCES[Reason.CHANGED])
         return row
-
-
-class _Past:
-    """A library whose documents are those of every status; what is in force is asked elsewhere."""
-
-    def __init__(self, archive: Archive) -> None:
-        self.documents = archive.all_documents
 
 
 class _Pages:

@@ -123,6 +123,29 @@ def waiting(folder: Path, sweep: str) -> int:
     return len(held[1]) if held is not None else 0
 
 
+def forget(
+    folder: Path, documents: frozenset[str], sweeps: frozenset[str]
+) -> tuple[int, tuple[str, ...]]:
+    """Remove the files of unfinished sweeps that name one of `documents`, are among `sweeps`, or
+    cannot be read; how many, and the sweeps that another process is at. Raises HomeUnavailable."""
+    removed, running = 0, []
+    for path in sorted(folder.glob("*.jsonl")):
+        held = _read(path)
+        named = held is None or any(document in documents for _, document in held[1])
+        if not named and path.stem not in sweeps:
+            continue
+        lock = FileLock(path.with_suffix(".lock"))
+        if not lock.acquire():
+            running.append(path.stem)
+            continue
+        with file_errors(path):
+            path.unlink(missing_ok=True)
+            path.with_suffix(".lock").unlink(missing_ok=True)
+        lock.release()
+        removed += 1
+    return removed, tuple(running)
+
+
 def _read(path: Path) -> tuple[dict[str, str], dict[tuple[str, str], KeptRow], int] | None:
     """Header, rows and how many bytes are whole; None for no file or one that is not of ours."""
     try:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
@@ -28,11 +28,10 @@ from assistant.ports import Library, Recorder
 from assistant.ranking import Place
 from assistant.recording import Clear, QuestionRecord, actor_of, as_of_field, sha256
 from assistant.retrieval import search
-from audit.log import Log
+from audit.ports import AuditLog
 from audit.record import Event
 from index.compose import assemble, embedder_files, open_embedder
 from index.context import CONTEXT_VERSION
-from index.document import Document, Scope
 from index.effective import today
 from index.errors import ConfigurationError, IndexFailure
 from index.settings import FILE, IndexSettings, read_tables
@@ -192,17 +191,11 @@ def _value(value: object) -> str:
 # -- searching -------------------------------------------------------------------------------------
 
 
-class Shelves(Library, Protocol):
-    """A library that can also list what is not in force any more."""
-
-    def all_documents(self, scope: Scope) -> Sequence[Document]: ...
-
-
 class Retrieval:
     """Search as the assistant searches for evidence, without a language model. Recorded as
     `search.received` and `search.released`, like any search of a person."""
 
-    def __init__(self, library: Shelves, log: Recorder, asker: Asker) -> None:
+    def __init__(self, library: Library, log: Recorder, asker: Asker) -> None:
         self._library = library
         self._log = log
         self._asker = asker
@@ -273,7 +266,7 @@ class Retrieval:
 
 @contextmanager
 def open_retrieval(
-    home: Path, documents: Path, log: Log, asker: Asker, settings: IndexSettings
+    home: Path, documents: Path, log: AuditLog, asker: Asker, settings: IndexSettings
 ) -> Iterator[Retrieval]:
     """Retrieval over the documents in the data folder `documents` with `settings`, which are those
     of `home` or made from them; recorded in `log`.

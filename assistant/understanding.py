@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from assistant import followup
 from assistant.answer import Question, Turn
+from assistant.asides import Asides, unrecorded
 from assistant.errors import AssistantError
 from assistant.followup import Understood
-from assistant.model import Caller, Model
+from assistant.model import Caller, Model, ModelInfo
 from assistant.ports import Library
 from assistant.prompts import PromptSet, default
 from assistant.rewriting import by_model
@@ -25,12 +26,14 @@ from index.errors import NotFound
 class Context:
     """The question made whole, and how many earlier turns were left out because the asker may not
     read any more what they cite. `written` is what the model wrote if it was asked, whether it was
-    taken or not; `model_failed` says why it could not be asked."""
+    taken or not; `asked` is that model and the prompt it was asked by; `model_failed` says why it
+    could not be asked."""
 
     understood: Understood
     left_out: int = 0
     written: str = ""
     model_failed: str = ""
+    asked: tuple[ModelInfo, PromptSet] | None = None
 
 
 def read(
@@ -40,8 +43,10 @@ def read(
     model: Model,
     cancelled: Callable[[], bool] = lambda: False,
     prompts: Callable[[str], PromptSet] = default,
+    asides: Asides = unrecorded,
 ) -> Context:
-    """What `question` asks after the turns before it; `prompts` gives the prompt in use for a kind.
+    """What `question` asks after the turns before it; `prompts` gives the prompt in use for a kind,
+    and `asides` records that the model is asked.
 
     A model that cannot be asked leaves it at what the rules say. Raises PromptUnusable or
     PromptRefused where the model is to be asked and the prompt in use cannot be used: that is for
@@ -51,18 +56,22 @@ def read(
     left_out = len(question.history) - len(turns)
     caller = Caller(question.asker.id)
     written = failed = ""
+    asked: tuple[ModelInfo, PromptSet] | None = None
 
     def rewrite(conversation: str) -> str:
-        nonlocal written, failed
+        nonlocal written, failed, asked
         prompt = prompts("rewrite")
         try:
-            written = by_model(model, caller, prompt, cancelled=cancelled)(conversation)
+            with model.held() as held:
+                asked = (held.info, prompt)
+                rewriting = by_model(held, caller, prompt, cancelled=cancelled, asides=asides)
+                written = rewriting(conversation)
         except AssistantError as error:
             failed = str(error)
         return written
 
     understood = followup.understand(question.text, turns, rewrite, titles)
-    return Context(understood, left_out, written, failed)
+    return Context(understood, left_out, written, failed, asked)
 
 
 def by_rules(question: Question, library: Library, scope: Scope) -> Understood:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from assistant import extract_near
 from assistant.answering import Policy
 from assistant.errors import ModelFailed, SchemaUnusable
 from assistant.extract import CHANGED, FieldValue, Request, Result, run
@@ -218,7 +219,10 @@ def test_everything_is_recorded_before_it_is_shown() -> None:
             assert log.last("task.item").payload["path"] == list(event.field.path)  # type: ignore[index]
         if isinstance(event, Result):
             assert log.types()[-1] == "task.released"
-    assert log.types() == ["task.received", *["task.item"] * len(PROPERTIES), "task.released"]
+    asked = [type_ for type_ in log.types() if type_.startswith("model.")]
+    assert asked == ["model.called", "model.finished"]  # for the one field that is not there
+    shown = [type_ for type_ in log.types() if type_ not in asked]
+    assert shown == ["task.received", *["task.item"] * len(PROPERTIES), "task.released"]
     for type_ in ("task.received", "task.item", "task.released"):
         failing = Parts(library(), MemoryLog(fails_on=type_), ScriptedModel([NOTHING]), Policy())
         shown = []
@@ -248,6 +252,17 @@ def test_a_reader_who_leaves_ends_it() -> None:
     next(each for each in events_again if isinstance(each, Result))
     events_again.close()
     assert log.types()[-1] == "task.released"
+
+
+def test_a_long_document_is_searched_as_of_the_day_that_is_asked_about(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(extract_near, "MOST_EMBEDDED", 2)
+    held = library()
+    wanted = {"annual_fee": PROPERTIES["annual_fee"]}
+    fields, _ = extracted(held, wanted, as_of="2024-06-30", rules_only=True)
+    assert held.days == ["2024-06-30"]
+    assert fields["annual_fee"].value == 1_200_000
 
 
 def test_a_refused_schema_and_a_foreign_document_are_recorded_and_raised() -> None:

@@ -108,6 +108,17 @@ def test_a_model_that_cannot_be_asked_has_no_opinion() -> None:
     assert Opinion(1.0).doubt == ""
 
 
+def test_what_does_not_come_in_time_is_left_out_and_noted() -> None:
+    def late(text: str) -> float | None:
+        raise TimeoutError
+
+    seconded = Seconded(gate_for(ASK), Alike(64), late, Fixed(0.9))
+    assert seconded.judge(NEARLY).support is not None
+    assert seconded.opinions == [Opinion(1.0, None, 0.9, late=True)]
+    refusing = Seconded(gate_for(ASK), Alike(64), late, Fixed(0.2))
+    assert refusing.judge(NEARLY).detail == "entailed 0.20"
+
+
 def test_the_limits_are_limits() -> None:
     assert Opinion(LEAST_AGREEMENT, LEAST_SURPRISE).doubt == ""
     assert Opinion(LEAST_AGREEMENT - 0.01).doubt

@@ -10,7 +10,7 @@ from assistant import drafting
 from assistant.answer import Answer, Cost, Event, Question, Released, Stage, Turn, Verdict
 from assistant.answering import Policy
 from assistant.errors import ModelAltered, ModelBusy, ModelFailed
-from assistant.model import Caller, ModelInfo, Sampling
+from assistant.model import NOBODY, Caller, ModelInfo, Sampling
 from assistant.model_status import ModelStatus
 from assistant.recording import sha256
 from audit.errors import AuditError
@@ -405,6 +405,32 @@ def test_the_time_of_an_answer_counts_from_its_turn(monkeypatch: pytest.MonkeyPa
     finished = log.last("model.finished").fields
     assert finished["outcome"] == "deadline"
     assert 20 < int(str(finished["completion_tokens"])) <= 30
+
+
+def test_a_busy_line_does_not_hold_a_sentence_back_for_a_second_opinion(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its score would come after a minute: it is given up, and the record says that it was."""
+    now = [0.0]
+    monkeypatch.setattr(drafting, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    asked: list[float] = []
+
+    class Busy(ScriptedModel):
+        @property
+        def info(self) -> ModelInfo:
+            return replace(super().info, sequences=2)
+
+        def score(self, system, user, text, deadline=None, caller=NOBODY):  # type: ignore[no-untyped-def]
+            asked.append(deadline - now[0])
+            now[0] += min(60.0, asked[-1])
+            return (-0.001,)  # of half the sentence: to be taken for a score it would remove it
+
+    log = MemoryLog()
+    made = assistant(Busy([TRUE]), log).ask(question(ASK))
+    assert made.text == f"{TRUE} [1]"
+    assert asked == [5.0]
+    (opinion,) = log.last("model.finished").payload["opinions"]
+    assert (opinion["surprise"], opinion["late"]) == (None, True)
 
 
 def test_what_an_answer_cost_is_recorded_and_told() -> None:

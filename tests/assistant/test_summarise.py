@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assistant import prompts, salience, versions
+from assistant import prompts, salience, task
 from assistant.answering import Policy
 from assistant.errors import CitedTextGone, ModelMissing
 from assistant.model import Model
@@ -84,7 +84,7 @@ def test_nothing_is_chosen_twice_nor_what_says_the_same() -> None:
 def test_of_a_very_long_document_some_of_each_part_are_ranked() -> None:
     shelf = shelf_of(long=long_document(6))
     document = next(iter(shelf.docs.values()))
-    reading = versions.whole(shelf, document, shelf.scope(ANNA.groups), None)
+    reading = task.read(shelf, document, shelf.scope(ANNA.groups))
     found = candidates_of(reading)
     groups = [tuple(range(n, min(n + 6, len(found)))) for n in range(0, len(found), 6)]
     kept = salience.preselect(found, groups, 12)
