@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 
 from assistant.answer import Answer, Event, Question
+from ui.counting import counted
 from ui.ports import Answers
 
 _Step = Event | BaseException | None  # None: the stream has ended
@@ -51,14 +52,13 @@ class Reading:
 
     def _read(self) -> None:
         try:
-            events = self._assistant.stream(self._question, cancelled=self._cancelled.is_set)
+            stream = self._assistant.stream(self._question, cancelled=self._cancelled.is_set)
+            events = counted(stream)
             for event in events:
                 self._tell(event)
                 if self._cancelled.is_set():
                     break
-            close = getattr(events, "close", None)
-            if close is not None:
-                close()
+            events.close()
             self._tell(None)
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits for the answer
             self._tell(error)

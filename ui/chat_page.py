@@ -13,10 +13,12 @@ from pathlib import Path
 
 import gradio as gr
 
-from ui import chat_sweep, render, render_sweep
+from ui import chat_sweep, failures, render, render_sweep
+from ui import notices as recalled
 from ui.chat_sweep import Sweeps
 from ui.errors import UsageError
 from ui.flow import converse
+from ui.notices import Told
 from ui.options import checked_day
 from ui.web_session import KEPT_SESSIONS, Session
 
@@ -32,14 +34,19 @@ class Page:
 
     `find` gives the session of a request; `examples` the questions to offer a reader of documents
     with these sources; `sweeps` is the folder where rows of sweeps are kept until they are done,
-    None for nowhere.
+    None for nowhere; `notices` tells whose earlier answers rely on what has changed, None nobody.
     """
 
     def __init__(
-        self, assistant: Sweeps, find: Find, examples: Examples, sweeps: Path | None = None
+        self,
+        assistant: Sweeps,
+        find: Find,
+        examples: Examples,
+        sweeps: Path | None = None,
+        notices: Told | None = None,
     ) -> None:
         self._assistant, self._find, self._examples = assistant, find, examples
-        self._sweeps = sweeps
+        self._sweeps, self._notices = sweeps, notices
 
     def restore(self, request: gr.Request) -> tuple[str, str]:
         """What stands on the page when it is loaded: the conversation so far, or the welcome."""
@@ -113,6 +120,23 @@ class Page:
         elif not shown.over:  # another conversation was begun meanwhile
             yield (gr.skip(), gr.skip(), *_composer(busy=False, text=None))
 
+    def recalls(self, request: gr.Request) -> str:
+        """The notices of this person: earlier answers whose documents have changed since."""
+        session = self._find(request)
+        if session is None or self._notices is None:
+            return ""
+        try:
+            return recalled.drawn(self._notices.of(session.asker))
+        except Exception as error:  # noqa: BLE001 - told in one sentence; nothing else is shown
+            return render.notes([failures.describe(error).sentence])
+
+    def dismiss(self, number: str, request: gr.Request) -> str:
+        """Put one notice away; the others."""
+        session = self._find(request)
+        if session is not None and self._notices is not None and number.isdecimal():
+            self._notices.dismiss(session.asker, int(number[:18]))
+        return self.recalls(request)
+
     def stop(self, request: gr.Request) -> None:
         """Stop the answer that is being written."""
         session = self._find(request)
@@ -151,6 +175,7 @@ def build(page: Page, who: str) -> gr.Blocks:
             gr.Markdown(_head(who), elem_id="cl-head", latex_delimiters=[])
             new = gr.Button("New conversation", elem_id="cl-new", size="sm")
         notes = _words("cl-notes")
+        recalls = _words("cl-recalls")
         with gr.Column(elem_id="cl-talk"):
             shown = _words("cl-shown")
             live = _words("cl-live")
@@ -179,10 +204,14 @@ def build(page: Page, who: str) -> gr.Blocks:
                     max_lines=1,
                     scale=0,
                 )
-        # The page's script fills this in and presses the button; nobody sees them.
+        # The page's script fills these in and presses the buttons; nobody sees them.
         turn = gr.Textbox(elem_id="cl-turn", container=False, show_label=False)
         sweep = gr.Button("Read all documents", elem_id="cl-sweep")
+        notice = gr.Textbox(elem_id="cl-notice", container=False, show_label=False)
+        dismiss = gr.Button("Put away", elem_id="cl-dismiss")
         _wire(page, blocks, (shown, live, question, day, ask, stop, new))
+        blocks.load(page.recalls, None, [recalls], **_QUIET)
+        dismiss.click(page.dismiss, [notice], [recalls], **_QUIET)
         everything = [shown, live, question, ask, stop]
         sweep.click(page.sweep, [turn], everything, trigger_mode="once", **_QUIET)
         _watch_model(page, blocks, [model, notes])

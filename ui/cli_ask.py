@@ -112,7 +112,7 @@ def ask(
     json: Json = False,
 ) -> None:
     """Answer a question from the documents, with the exact place for every statement."""
-    from ui import composition
+    from ui import composition, notices
 
     wanted = list(_wanted(question, queries, as_of))
     not_answered = 0
@@ -125,6 +125,8 @@ def ask(
             not_answered += answer.verdict in (Verdict.REFUSED, Verdict.FAILED)
             if queries is None:
                 _end_with(answer)
+        if not json and (told := notices.after_asking(assistant)):
+            terminal.complain(told)
     if not_answered:
         raise SomeFailed(
             f"{not_answered} of {len(wanted)} questions could not be taken or answered; "

@@ -23,12 +23,13 @@ Json = Annotated[bool, typer.Option("--json", help="JSON to stdout, nothing else
 DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
 
 
-def _require_log(home: Path) -> Path:
+def require_log(home: Path) -> Path:
     """The log's folder. Raises LogMissingError: looking at a log must not begin a new one."""
     from audit.errors import LogMissingError
+    from ui import composition
 
     folder = home / "audit"
-    if not (folder / "log.db").is_file():
+    if not composition.has_log(home):
         raise LogMissingError(folder)
     return folder
 
@@ -50,7 +51,7 @@ def verify(
     """
     home = shared(context).home
     notes = [(str(path), _read(path)) for path in checkpoint or []]
-    report = _verified(home, _require_log(home), notes)
+    report = _verified(home, require_log(home), notes)
     if json:
         terminal.say_json(report.as_json())
     else:
@@ -124,7 +125,7 @@ def list_records(
     from ui import composition
 
     home = shared(context).home
-    _require_log(home)
+    require_log(home)
     with composition.log(home) as log:
         found = review.list(
             log,
@@ -162,7 +163,7 @@ def show(
     from ui import composition
 
     home = shared(context).home
-    _require_log(home)
+    require_log(home)
     key = int(record) if record.isascii() and record.isdigit() else record
     with composition.log(home) as log:
         found = review.show(log, composition.actor_of(composition.terminal_asker()), key)
@@ -195,34 +196,6 @@ def _print_record(values: dict[str, object]) -> None:
 
 
 @app.command()
-def export(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file to write to.")],
-    first: Annotated[int, typer.Option("--from", min=0, help="Number of the first record.")] = 0,
-    last: Annotated[
-        int | None, typer.Option("--to", min=0, help="Number of the last record.")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Write records with their proofs to a file that can be verified anywhere."""
-    from audit import review
-    from ui import composition
-
-    home = shared(context).home
-    _require_log(home)
-    with composition.log(home) as log:
-        actor = composition.actor_of(composition.terminal_asker())
-        done = review.export(log, actor, file, first, last)
-    if json:
-        terminal.say_json(done.as_json())
-    else:
-        typer.echo(
-            f"Wrote records {done.first} to {done.last} ({done.count}) to "
-            f"{terminal.visible(str(file))}; digest {done.digest}."
-        )
-
-
-@app.command()
 def checkpoint(
     context: typer.Context,
     json: Json = False,
@@ -231,10 +204,35 @@ def checkpoint(
     from ui import composition
 
     home = shared(context).home
-    _require_log(home)
+    require_log(home)
     with composition.log(home) as log:
         note = log.seal()
     if json:
         terminal.say_json({"checkpoint": note})
     else:
         typer.echo(note, nl=not note.endswith("\n"))
+
+
+def _add_the_others() -> None:
+    from ui import (
+        cli_audit_affected,
+        cli_audit_daemon,
+        cli_audit_export,
+        cli_audit_pack,
+        cli_audit_reconcile,
+        cli_audit_replay,
+        cli_audit_retention,
+        cli_audit_stream,
+        cli_audit_verifier,
+        cli_audit_view,
+    )
+
+    for module in (
+        *(cli_audit_verifier, cli_audit_view, cli_audit_affected, cli_audit_replay, cli_audit_pack),
+        *(cli_audit_export, cli_audit_stream, cli_audit_reconcile),
+        *(cli_audit_retention, cli_audit_daemon),
+    ):
+        module.register(app)
+
+
+_add_the_others()

@@ -49,11 +49,15 @@ def chat(
         ExitStack() as ending,  # entered before the assistant: the API ends after its model
         composition.assistant_with(home, log) as assistant,
     ):
-        from ui import examples
+        from ui import counting, examples
+        from ui.forgetting import Forgetting
+        from ui.notices import Notices
         from ui.upkeep import Upkeep
         from ui.web_app import Chat, create_app
         from ui.web_session import Sessions
 
+        reconcile = partial(counting.reconcile, log, terminal.complain)
+        ending.callback(reconcile)  # last of all, when nothing is answered any more
         sessions = Sessions(
             settings.signin_minutes * 60, settings.session_hours * 3600, forget=assistant.forget
         )
@@ -67,11 +71,15 @@ def chat(
             examples=lambda sources: examples.offered(settings.examples, sources),
             session_seconds=round(settings.session_hours * 3600),
             sweeps=home / "sweeps",
+            notices=Notices(log, assistant),
         )
         assistant.warm()
+        composition.tell_unfinished(log)
+        forgetting = Forgetting(log, sessions.forget_all)
 
         def tidy() -> None:
             sessions.sweep()
+            forgetting.check()
             assistant.catch_up()
 
         app: ASGIApp = create_app(chat, composition.user_name())
@@ -87,7 +95,10 @@ def chat(
         base = f"http://{address}:{port}"
         _announce(server, lambda: _print_link(sessions, base, settings.signin_minutes), home, quiet)
         signal.signal(signal.SIGTERM, _end)  # the server raises it again once it has stopped
-        with Upkeep(upkeep, CATCH_UP_SECONDS, terminal.complain):
+        with (
+            Upkeep(upkeep, CATCH_UP_SECONDS, terminal.complain),
+            Upkeep(reconcile, counting.SECONDS, terminal.complain),
+        ):
             server.run(sockets=[socket])
 
 

@@ -16,7 +16,7 @@ from ui.context import shared
 from ui.errors import FloorMissed, UsageError
 
 if TYPE_CHECKING:
-    from assistant.evaluate import Floor, Run, Wanted
+    from assistant.evaluate import Floor, Run, Summary, Wanted
     from assistant.judged import JudgedSet
     from assistant.ranking import Names
     from assistant.trials import Configuration, Retrieval, Settings
@@ -94,10 +94,10 @@ def retrieval(
     The set's documents are ingested once into a data folder of their own below this one, so that
     they never mix with real documents; a second run only asks the questions.
     """
-    from assistant.evaluate import Wanted, missed, summarize
+    from assistant.evaluate import Wanted, missed
     from assistant.judged import read_set
     from assistant.trials import settings_of
-    from ui import composition, show_eval
+    from ui import composition
 
     home = shared(context).home
     if not folder.is_dir():
@@ -110,18 +110,31 @@ def retrieval(
         settings_of(home, each)
     judged = read_set(folder, split, on_home)
     _check_outputs(per_question, report)
-    done = _measure(Plan(home, judged, configurations, wanted, floors, fresh))
-    summaries = summarize(done.runs, wanted)
-    show_eval.trouble(terminal.err(), done.failed, done.missing)
-    if json:
-        for line in show_eval.as_json(judged, summaries, k, done.failed, done.missing):
-            terminal.say_json(line)
-    else:
-        show_eval.tables(terminal.out(), judged, summaries)
+    plan = Plan(home, judged, configurations, wanted, floors, fresh)
+    done = _measure(plan)
+    summaries = _show(plan, done, as_json=json)
     _write(judged, done, wanted, per_question, report)
     below = missed(floors, summaries)
     if below:
         raise FloorMissed(f"A floor was not held: {'; '.join(below)}.")
+
+
+def _show(plan: Plan, done: Measured, *, as_json: bool) -> Sequence[Summary]:
+    """Show what was measured, and return it summed up."""
+    from assistant.evaluate import summarize
+    from ui import show_eval
+
+    summaries = summarize(done.runs, plan.wanted)
+    meaning = "Judged documents that are not in the index and count as misses"
+    show_eval.trouble(terminal.err(), done.failed, done.missing, meaning)
+    if as_json:
+        for line in show_eval.as_json(
+            plan.judged, summaries, plan.wanted.k, done.failed, done.missing
+        ):
+            terminal.say_json(line)
+    else:
+        show_eval.tables(terminal.out(), plan.judged, summaries)
+    return summaries
 
 
 # -- reading the command line ----------------------------------------------------------------------

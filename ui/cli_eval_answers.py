@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from assistant.answer_sets import AnswerSet
     from assistant.answer_trial import Configuration
 
+_MISSING = "Documents that questions name and that are not in the index"
 _BOUND = re.compile(
     r"(?:(?P<name>[^:=]+):)?(?P<figure>[a-z][a-z0-9_]*)=(?P<value>\d{1,6}(?:\.\d{1,6})?)"
 )
@@ -34,6 +35,26 @@ class Plan:
     configurations: tuple[Configuration, ...]
     per_question: Path | None = None
     fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asks for, as `answers` declares it."""
+
+    path: Path
+    models: tuple[str, ...]
+    baseline: bool
+    on_home: bool
+    limit: int | None
+    every: int
+    floors: tuple[str, ...]
+    ceilings: tuple[str, ...]
+    per_question: Path | None
+    report: Path | None
+    write_gate: bool
+    margin: float
+    fresh: bool
+    json: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,48 +133,87 @@ def answers(
     The set's documents are ingested once into a data folder of their own below this one, so that
     they never mix with real documents. Questions are asked one at a time and recorded there.
     """
-    from assistant.answer_bounds import figures_of, missed
-    from assistant.answer_figures import summarize
-    from assistant.answer_score import extras
+    _evaluate(
+        shared(context).home,
+        Options(
+            path,
+            tuple(model or ()),
+            baseline,
+            on_home,
+            limit,
+            every,
+            tuple(floor or ()),
+            tuple(ceiling or ()),
+            per_question,
+            report,
+            write_gate,
+            margin,
+            fresh,
+            json,
+        ),
+    )
+
+
+def _evaluate(home: Path, options: Options) -> None:
+    """All that the command does: check, ask, show, write, and hold the figures to the bounds.
+
+    Raises UsageError, FloorMissed, and what reading the set and asking raise.
+    """
+    from assistant.answer_bounds import missed
+
+    plan, bounds = _planned(home, options)
+    done = ask(plan)
+    figures = _show(done, as_json=options.json)
+    if options.report is not None:
+        from assistant import answer_report
+
+        answer_report.write(options.report, done.set, done.runs, remarks(done))
+    if options.write_gate:
+        _write_gate(home, options.path, done, options.margin)
+    beyond = missed(bounds, figures)
+    if beyond:
+        raise FloorMissed(f"A bound was not held: {'; '.join(beyond)}.")
+
+
+def _planned(home: Path, options: Options) -> tuple[Plan, tuple[Bound, ...]]:
+    """What is asked and the bounds on it, with all that can be refused before asking refused."""
     from assistant.answer_sets import read_set
     from assistant.answer_trial import configurations
-    from ui import composition, show_answers_eval
+    from ui import composition
 
-    home = shared(context).home
-    named = tuple(model or ())
-    if len(set(named)) < len(named):
+    if len(set(options.models)) < len(options.models):
         raise UsageError("A model is named twice; name each once.")
-    chosen = configurations(named, baseline)
-    bounds = _bounds(floor or (), ceiling or (), chosen)
-    if write_gate and (limit is not None or every > 1):
+    chosen = configurations(options.models, options.baseline)
+    bounds = _bounds(options.floors, options.ceilings, chosen)
+    if options.write_gate and (options.limit is not None or options.every > 1):
         raise UsageError("A gate is made of a whole set; leave out --limit and --every.")
     composition.check_settings(home)
-    set_ = read_set(path, on_home).chosen(every, limit)
-    _check_outputs(per_question, report)
-    done = ask(Plan(home, set_, chosen, per_question, fresh))
+    set_ = read_set(options.path, options.on_home).chosen(options.every, options.limit)
+    _check_outputs(options.per_question, options.report)
+    return Plan(home, set_, chosen, options.per_question, options.fresh), bounds
+
+
+def _show(done: Asked, *, as_json: bool) -> dict[str, dict[str, float]]:
+    """Show the figures, and return those that bounds are for, by configuration."""
+    from assistant.answer_bounds import figures_of
+    from assistant.answer_figures import summarize
+    from assistant.answer_score import extras
+    from ui import show_answers_eval, show_eval
+
     summaries = summarize(done.set.cases, done.runs)
     more = [extras(run) for run in done.runs]
-    show_answers_eval.trouble(terminal.err(), done.failed, done.missing)
-    if json:
+    show_eval.trouble(terminal.err(), done.failed, done.missing, _MISSING)
+    if as_json:
         for line in show_answers_eval.as_json(
             done.set, done.runs, summaries, more, done.failed, done.missing
         ):
             terminal.say_json(line)
     else:
         show_answers_eval.tables(terminal.out(), done.set, summaries, more)
-    if report is not None:
-        from assistant import answer_report
-
-        answer_report.write(report, done.set, done.runs, remarks(done))
-    if write_gate:
-        _write_gate(home, path, done, margin)
-    figures = {
+    return {
         summary.name: figures_of(summary, each)
         for summary, each in zip(summaries, more, strict=True)
     }
-    beyond = missed(bounds, figures)
-    if beyond:
-        raise FloorMissed(f"A bound was not held: {'; '.join(beyond)}.")
 
 
 def _write_gate(home: Path, path: Path, done: Asked, margin: float) -> None:

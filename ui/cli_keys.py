@@ -14,7 +14,7 @@ from ui.context import shared
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from audit.log import Log
+    from audit.ports import AuditLog
     from ui.api_keys import ApiKey
 
 app = typer.Typer(help="Keys for the API of `cloister serve`.", no_args_is_help=True)
@@ -123,7 +123,7 @@ def _told(key: ApiKey) -> dict[str, object]:
     return {name: value for name, value in asdict(key).items() if name != "sha256"}
 
 
-def _recording(log: Log, kind: str) -> Callable[[ApiKey], object]:
+def _recording(log: AuditLog, kind: str) -> Callable[[ApiKey], object]:
     """What puts a change of a key into the log."""
     from audit.record import Event
     from ui import composition

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from socket import socket as Socket
 
-    from audit.log import Log
+    from audit.ports import AuditLog
     from ui.ports import Assistant
     from ui.web_api import Api, Limits
 
@@ -56,7 +57,8 @@ def serve(
     ] = False,
 ) -> None:
     """Serve answers and search to other programs, each request by a key of `cloister keys`."""
-    from ui import composition, listening
+    from ui import composition, counting, listening
+    from ui.upkeep import Upkeep
 
     home = shared(context).home
     settings = composition.check_settings(home)
@@ -71,6 +73,8 @@ def serve(
     with ExitStack() as stack:
         socket = stack.enter_context(listening.opened(address, port))
         log = stack.enter_context(composition.log(home))
+        reconcile = partial(counting.reconcile, log, terminal.complain)
+        stack.callback(reconcile)  # last of all, when nothing is answered any more
         # Entered before the assistant, so left after it: when the model's process has ended, even
         # an answer that did not hear of its end is over, and recorded while the log is open.
         ending = stack.enter_context(ExitStack())
@@ -79,17 +83,19 @@ def serve(
         ending.callback(api.stop, END_SECONDS)
         stack.callback(api.stop, END_SECONDS)
         assistant.warm()
+        composition.tell_unfinished(log)
         typer.echo(
             f"Cloister answers at http{'s' * encrypted}://{address}:{port}/v1; make keys with "
             "`cloister keys add`, stop with Ctrl+C."
         )
         sys.stdout.flush()
-        _run(api, assistant, socket, certificate, private_key)
+        with Upkeep(reconcile, counting.SECONDS, terminal.complain):
+            _run(api, assistant, socket, certificate, private_key)
 
 
 def api_of(
     home: Path,
-    log: Log,
+    log: AuditLog,
     assistant: Assistant,
     names: Sequence[str],
     port: int,

@@ -79,12 +79,11 @@ def sweep(
     ] = False,
 ) -> None:
     """Put a question to every document and show a row for each, with its place."""
-    from assistant import sweep as sweeping
-    from assistant import sweep_table
-    from ui import composition, show_sweep
+    from assistant.sweep import Request
+    from ui import composition
 
     home = shared(context).home
-    request = sweeping.Request(
+    request = Request(
         composition.terminal_asker(),
         question,
         frozenset(collection) if collection else None,
@@ -94,18 +93,36 @@ def sweep(
         home / FOLDER,
     )
     _refuse_folders(csv, html)
-    request = _begun(request, resume)
+    result = _swept(home, _begun(request, resume), json)
+    _write_tables(result, question, csv, html)
+    _show(result, json)
+
+
+def _swept(home: Path, request: Request, json: bool) -> SweepResult:
+    """Run the sweep, with its progress on stderr and, for `json`, its rows as lines on stdout."""
+    from ui import composition, show_sweep
+
     with (
         composition.assistant(home) as assistant,
         closing(cast(Sweeps, assistant).run(request)) as events,
     ):
-        result = show_sweep.watched(events, terminal.err(), _as_line if json else None)
-    for path, text in (
-        (csv, sweep_table.to_csv(result)),
-        (html, sweep_table.to_html(result, question)),
-    ):
-        if path is not None:
-            _write(path, text)
+        return show_sweep.watched(events, terminal.err(), _as_line if json else None)
+
+
+def _write_tables(result: SweepResult, question: str, csv: Path | None, html: Path | None) -> None:
+    from assistant import sweep_table
+
+    if csv is not None:
+        _write(csv, sweep_table.to_csv(result))
+    if html is not None:
+        _write(html, sweep_table.to_html(result, question))
+
+
+def _show(result: SweepResult, json: bool) -> None:
+    """The result as one line of JSON or a table. Raises SomeFailed if documents failed."""
+    from assistant import sweep_table
+    from ui import show_sweep
+
     if json:
         terminal.say_json(sweep_table.summary_json(result))
     else:

@@ -103,7 +103,7 @@ def watch(
             if what.summary is not None:
                 show_ingest.failures(terminal.err(), what.summary.failed)
 
-    with _until_told() as stop:
+    with until_told() as stop:
         terminal.complain(f"Watching {folder}; Ctrl+C ends it, and nothing is lost by that.")
         keep_level(
             folder,
@@ -116,7 +116,7 @@ def watch(
 
 
 @contextmanager
-def _until_told() -> Iterator[threading.Event]:
+def until_told() -> Iterator[threading.Event]:
     """An event that SIGTERM and SIGINT set: the comparison under way is finished first. A second
     Ctrl+C interrupts that, too.
     """

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +14,7 @@ from audit.record import Actor, Event
 
 if TYPE_CHECKING:
     from assistant.pipeline import Assistant
-    from audit.log import Log
+    from audit.ports import AuditLog
     from ingest.pipeline import Ingestor
     from ui.settings import UiSettings
 
@@ -22,10 +22,13 @@ LOCAL_GROUP = "local"  # whoever can use this machine's account
 
 
 def user_name() -> str:
-    """The operating system's name for who runs this; its number if it has no name."""
+    """The operating system's name for who runs this; its number if it has no name.
+
+    From the account itself: what LOGNAME or USER say, anybody can set.
+    """
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         return f"uid-{os.getuid()}"
 
 
@@ -64,7 +67,7 @@ def check_settings(home: Path) -> UiSettings:
 
 
 @contextmanager
-def log(home: Path) -> Iterator[Log]:
+def log(home: Path) -> Iterator[AuditLog]:
     """The audit log of `home`, opened for this command."""
     from audit.compose import open_log
 
@@ -89,11 +92,28 @@ def assistant(home: Path) -> Iterator[Assistant]:
         yield found
 
 
-def assistant_with(home: Path, opened: Log) -> Assistant:
+def assistant_with(home: Path, opened: AuditLog) -> Assistant:
     """The assistant of `home`, recording to `opened`, which stays the caller's."""
     from assistant.compose import open_assistant
 
     return open_assistant(home, opened)
+
+
+def has_log(home: Path) -> bool:
+    """Whether `home` has a log already. In the hardened mode its files are somebody else's, and the
+    daemon says whether it is there. Raises AuditError for settings that cannot be read."""
+    from audit.settings import AuditSettings
+
+    return bool(AuditSettings.load(home).socket) or (home / "audit" / "log.db").is_file()
+
+
+def tell_unfinished(opened: AuditLog) -> None:
+    """Say so if an erasure was cut short: until it is finished, text that must go may be there."""
+    from audit.erasure import pending
+    from ui import terminal
+
+    if pending(opened):
+        terminal.complain("An erasure is not finished; run `cloister erase --resume`.")
 
 
 def record_end(home: Path, command: str, error: Exception, expected: bool) -> None:

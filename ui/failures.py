@@ -18,6 +18,7 @@ SOME_FAILED = 4
 FLOOR_MISSED = 5
 INDEX_UNAVAILABLE = 6
 AUDIT_LOG = 7
+REPLAY_DIFFERS = 8
 INTERRUPTED = 130
 
 EXIT_CODES = {
@@ -29,6 +30,7 @@ EXIT_CODES = {
     FLOOR_MISSED: "a measured figure is below its floor, or a change was refused for that",
     INDEX_UNAVAILABLE: "the index cannot be opened or belongs to another embedder",
     AUDIT_LOG: "the audit log is unavailable, or was tampered with",
+    REPLAY_DIFFERS: "a replayed answer differs from its record",
     INTERRUPTED: "interrupted with Ctrl+C",
 }
 

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from assistant.answer import Answer, Event, Question, Verdict
 from ui import failures, render, turn
+from ui.counting import counted
 from ui.ports import Answers
 from ui.turn import View
 from ui.web_session import Conversation, Offered, Session
@@ -84,7 +85,8 @@ def _views(
             assistant.forget(question.conversation)
 
     def begin() -> Iterator[Event]:
-        return ended_first(assistant.stream(question, cancelled=stop.is_set), Answer)
+        events = assistant.stream(question, cancelled=stop.is_set)
+        return ended_first(counted(events), Answer)
 
     steps = read_apart(begin, stop, forget)
     while not view.done:

@@ -17,6 +17,7 @@ from ui import (
     cli_chat,
     cli_classify,
     cli_compare,
+    cli_erase,
     cli_eval,
     cli_eval_answers,
     cli_extract,
@@ -56,6 +57,7 @@ app.add_typer(cli_prompts.app, name="prompts")
 cli_eval.app.command("answers")(cli_eval_answers.answers)
 app.add_typer(cli_eval.app, name="eval")
 app.add_typer(cli_audit.app, name="audit")
+cli_erase.register(app)
 
 DEFAULT_HOME = Path("~/.cloister")
 # Known failures that no use case has recorded: it could not be put together.
@@ -152,10 +154,10 @@ def _record_end(arguments: Sequence[str], error: Exception, expected: bool) -> N
     from ui import composition
 
     home = _home(arguments)
-    if not (home / "audit" / "log.db").is_file():
-        return
     command = next((word for word in arguments if word in _commands()), "")
     try:
+        if not composition.has_log(home):
+            return
         composition.record_end(home, command, error, expected)
     except AuditError as refused:
         terminal.complain(f"This could not be recorded either: {refused}")

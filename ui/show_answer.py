@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -15,7 +15,6 @@ from assistant.answer import (
     Answer,
     Citation,
     Conflict,
-    Event,
     Passage,
     Question,
     Sentence,
@@ -23,6 +22,7 @@ from assistant.answer import (
     Verdict,
 )
 from ui import turn
+from ui.counting import counted
 from ui.ports import Answers
 from ui.render import (
     conflict_words,
@@ -68,7 +68,7 @@ def watched(
     shown = Live(console=progress, transient=True, refresh_per_second=12, get_renderable=picture)
     with (
         shown if progress.is_terminal else nullcontext(),
-        _closed(assistant.stream(question)) as events,
+        closing(counted(assistant.stream(question))) as events,
     ):
         for event in events:
             earlier, view = view, turn.advance(view, event)
@@ -77,17 +77,6 @@ def watched(
     if view.answer is None:
         raise RuntimeError("the answer ended without a verdict")
     return view.answer
-
-
-@contextmanager
-def _closed(events: Iterator[Event]) -> Iterator[Iterator[Event]]:
-    """Close the stream however it is left: Ctrl+C ends the model's work, and is recorded."""
-    try:
-        yield events
-    finally:
-        close = getattr(events, "close", None)
-        if close is not None:
-            close()
 
 
 def _moved(earlier: turn.View, view: turn.View) -> bool:

@@ -1,4 +1,4 @@
-"""What an evaluation of answers tells a person or a program: figures, differences, trouble."""
+"""What an evaluation of answers tells a person or a program: figures, differences."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from ui.terminal import visible
 
@@ -16,21 +15,6 @@ if TYPE_CHECKING:
     from assistant.answer_outcome import AnswerRun
     from assistant.answer_sets import AnswerSet
     from assistant.statistics import Difference, Mean
-
-_SHOWN = 20  # documents that are named
-
-
-def trouble(console: Console, failed: Sequence[str], missing: Sequence[str]) -> None:
-    """What was not taken in, and documents that questions name and that are not there."""
-    for sentence in failed[:_SHOWN]:
-        console.print(Text(visible(sentence), style="red"), soft_wrap=True)
-    if len(failed) > _SHOWN:
-        console.print(f"and {len(failed) - _SHOWN:,} more that were not taken in")
-    if missing:
-        named = ", ".join(visible(each) for each in missing[:_SHOWN])
-        more = f" and {len(missing) - _SHOWN:,} more" if len(missing) > _SHOWN else ""
-        said = f"Documents that questions name and that are not in the index: {named}{more}."
-        console.print(Text(said, style="yellow"), soft_wrap=True)
 
 
 def as_json(

@@ -29,8 +29,9 @@ def asking(console: Console, name: str, total: int) -> Iterator[Callable[[int], 
         yield lambda done: bar.update(task, completed=done)
 
 
-def trouble(console: Console, failed: Sequence[str], missing: Sequence[str]) -> None:
-    """What was not taken in, and judged documents that are not there: they count as misses."""
+def trouble(console: Console, failed: Sequence[str], missing: Sequence[str], meaning: str) -> None:
+    """What was not taken in, and what a set names that is not in the index: `meaning` says what
+    that is, as in "Judged documents that are not in the index"."""
     for sentence in failed[:_SHOWN]:
         console.print(Text(visible(sentence), style="red"), soft_wrap=True)
     if len(failed) > _SHOWN:
@@ -38,7 +39,7 @@ def trouble(console: Console, failed: Sequence[str], missing: Sequence[str]) -> 
     if missing:
         named = ", ".join(visible(each) for each in missing[:_SHOWN])
         more = f" and {len(missing) - _SHOWN:,} more" if len(missing) > _SHOWN else ""
-        said = f"Judged documents that are not in the index and count as misses: {named}{more}."
+        said = f"{meaning}: {named}{more}."
         console.print(Text(said, style="yellow"), soft_wrap=True)
 
 

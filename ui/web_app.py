@@ -24,6 +24,7 @@ from assistant.answer import Asker
 from audit.record import Actor, Event
 from ui import chat_page, failures, place, web_pages
 from ui.chat_sweep import Sweeps
+from ui.notices import Told
 from ui.theme import theme
 from ui.web_guard import Guard, cookie_name, secret_of
 from ui.web_session import Session, Sessions
@@ -38,7 +39,8 @@ class Recorder(Protocol):
 @dataclass(frozen=True)
 class Chat:
     """Everything that the routes need. `actor_of` turns an asker into the log's actor; `sweeps` is
-    the folder where rows of sweeps are kept until they are done, None for nowhere."""
+    the folder where rows of sweeps are kept until they are done, None for nowhere; `notices` tells
+    people whose earlier answers rely on what has changed, None tells nobody."""
 
     assistant: Sweeps
     log: Recorder
@@ -49,6 +51,7 @@ class Chat:
     session_seconds: int
     address: str = "127.0.0.1"
     sweeps: Path | None = None
+    notices: Told | None = None
 
     def session(self, request: Request | gr.Request) -> Session | None:
         """The session of a request's cookie."""
@@ -73,7 +76,7 @@ def create_app(chat: Chat, who: str) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, telemetry=silent)
     _add_sign_in(app, chat)
     _add_places(app, chat)
-    page = chat_page.Page(chat.assistant, chat.session, chat.examples, chat.sweeps)
+    page = chat_page.Page(chat.assistant, chat.session, chat.examples, chat.sweeps, chat.notices)
     gr.mount_gradio_app(
         app,
         chat_page.build(page, who),

@@ -185,6 +185,13 @@ class Sessions:
         _end(pushed)
         return secret, session
 
+    def forget_all(self) -> None:
+        """Begin every conversation anew: something was erased that it may hold."""
+        with self._lock:
+            sessions = tuple(self._sessions.values())
+        for session in sessions:
+            session.conversation.clear()
+
     def find(self, secret: str | None) -> Session | None:
         """The session that the cookie's secret belongs to, unless it has ended."""
         if not secret:

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
@@ -216,6 +217,7 @@ def sweep_result(request: SweepRequest, rows: Sequence[Row]) -> SweepResult:
     return replace(result, sentence=said(result))
 
 
+@cache  # drawing takes long, and it is the same each time
 def drawn_page() -> bytes:
     """A page as a PNG: white paper with the text set in plain lines."""
     from PIL import Image, ImageDraw, ImageFont

@@ -62,7 +62,7 @@ def test_every_option_is_documented_and_no_other(path: tuple[str, ...]) -> None:
 
 
 def test_every_documented_command_exists() -> None:
-    headings = re.findall(r"^### `cloister ([a-z ]+?)(?: [A-Z].*)?`$", PAGE, re.MULTILINE)
+    headings = re.findall(r"^### `cloister ([a-z -]+?)(?: \[?[A-Z].*)?`$", PAGE, re.MULTILINE)
     assert {tuple(heading.split()) for heading in headings} == set(ALL)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -738,8 +739,6 @@ class Endless(ScriptedAssistant):
             self.closed.set()
 
     def wait(self, seconds: float) -> None:
-        import threading
-
         threading.Event().wait(seconds)
 
 
@@ -825,9 +824,15 @@ def test_a_place_is_given_back_however_an_answer_ends(home: Path) -> None:
 def test_a_place_is_kept_until_the_assistant_has_closed_the_answer(home: Path) -> None:
     """Whoever asks and leaves, again and again, must not have one answer more made each time."""
 
+    decoding = threading.Event()
+
     class Deaf(ScriptedAssistant):
         def stream(self, question: Question, cancelled: Any = None) -> Any:
             return super().stream(question)
+
+        def _decode(self, cancelled: Callable[[], bool] | None) -> None:
+            decoding.set()
+            super()._decode(cancelled)
 
     assistant = Deaf()
     assistant.go.clear()
@@ -835,7 +840,9 @@ def test_a_place_is_kept_until_the_assistant_has_closed_the_answer(home: Path) -
 
     async def work() -> None:
         client = Connection(served, stream=True)
-        await client.until('"writing"')
+        # Not until "writing" is told: between that step and the next the answer can still be
+        # closed at once, and the place is rightly free then.
+        await asyncio.to_thread(decoding.wait)
         client.leave()
         await client.task
         for _ in range(3):

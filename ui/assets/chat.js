@@ -235,6 +235,19 @@
     if (box && !composer()?.disabled) fillAndPress(box, node.value, "cl-sweep");
   }
 
+  /* Asks an earlier question of this reader's again. */
+  function askAgain(node) {
+    const asked = node.closest("li")?.querySelector(".asked");
+    const box = composer();
+    if (asked && box && !box.disabled) fillAndPress(box, asked.textContent, "cl-ask");
+  }
+
+  /* Puts a notice away; the server knows whose it is. */
+  function putAway(node) {
+    const box = document.querySelector("#cl-notice :is(input, textarea)");
+    if (box) fillAndPress(box, node.value, "cl-dismiss");
+  }
+
   /* The day that questions are about; an empty field is today, and says so to a screen reader. */
   function dayField() {
     const field = document.querySelector("#cl-day :is(input, textarea)");
@@ -359,6 +372,8 @@
     if (node.matches(".chip, .source")) openPlace(node);
     else if (node.matches(".example")) askExample(node);
     else if (node.matches(".sweep")) sweep(node);
+    else if (node.matches(".again")) askAgain(node);
+    else if (node.matches(".dismiss")) putAway(node);
     else if (node.id === "cl-theme") switchTheme();
     else if (node.id === "cl-signout") signOut();
     else if (node.id === "cl-new") closeIfOpen();
