@@ -49,14 +49,15 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A named period, and the clause that it comes from ("" for your own)."""
+    """A named period, and the clause that it comes from ("" for your own). `str` gives "own=6y",
+    or "6y" without a name."""
 
     name: str
     period: Period
     source: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name}={self.period}"
+        return f"{self.name}={self.period}" if self.name else str(self.period)
 
 
 # 21 CFR Part 11 is not among them: it names no period (11.10(c) leaves it to the rule under which
@@ -97,6 +98,16 @@ def parse_profiles(text: str, source: str) -> tuple[Profile, ...]:
         chosen = [Profile(name.lower(), parse_period(period, source))] if given else []
         found += [each for each in (*built_in, *chosen) if each not in found]
     return tuple(found)
+
+
+def parse_kept(text: str, source: str) -> tuple[Profile, ...]:
+    """What `parse_profiles` takes, or a period alone: "hipaa", "6y". Raises SettingsError."""
+    if _PERIOD.fullmatch(text.strip().lower()):
+        return (Profile("", parse_period(text, source)),)
+    found = parse_profiles(text, source)
+    if not found:
+        raise SettingsError(source, f"{text!r} is not a period; {_FORM}")
+    return found
 
 
 def last_day(profiles: Sequence[Profile], day: date) -> date:

@@ -24,8 +24,11 @@ class Report:
 
     `sealed`: records under the newest checkpoint that holds and whose key is believed. `root`: hex
     root over all records. `given_up_to`: the largest size among the checkpoints given from
-    elsewhere that hold. `pruned`: records of which retention left only the hash. `torn`: the WAL
-    ends in a write that never completed. `closed`: the database file is, byte for byte, the one
+    elsewhere that hold. `pruned`: records of which retention left only the hash; `pruned_since`:
+    those of them that were removed after the newest given checkpoint; `pruned_under`: the periods
+    that their removal names; `pruned_from`, `pruned_until`: when the first and the last went;
+    `kept_for`: the periods within which the caller demanded that nothing is missing. `torn`: the
+    WAL ends in a write that never completed. `closed`: the database file is, byte for byte, the one
     that was signed when the log was closed. `epochs`: by whose word each signing key is believed.
     `findings`: the first reasons for TAMPERED; `finding_count`: all of them.
     """
@@ -43,6 +46,10 @@ class Report:
     erased: int = 0
     pruned: int = 0
     pruned_since: int = 0
+    pruned_under: tuple[str, ...] = ()
+    pruned_from: str = ""
+    pruned_until: str = ""
+    kept_for: tuple[str, ...] = ()
     recoveries: int = 0
     clock_steps_back: int = 0
     torn: bool = False
@@ -126,16 +133,30 @@ class Report:
             said.append(f"{self.erased} erasures of payloads are recorded; their proofs hold.")
         if self.pruned:
             said.append(
-                f"{self.pruned} records were removed by retention, as other records say: of these "
-                "it is proven only that a record with this hash stood at this place."
+                f"{self.pruned} records were removed by retention, as other records say, from "
+                f"{self.pruned_from[:10]} to {self.pruned_until[:10]} (UTC) and for the periods "
+                f"{', '.join(self.pruned_under)}: of these it is proven only that a record with "
+                "this hash stood at this place."
             )
+            said.append(self._by_age())
         if self.pruned_since:
             said.append(
                 f"{self.pruned_since} of them stand before the newest checkpoint given from "
                 "elsewhere and were removed after it, which somebody who holds the signing key "
-                "could have ordered: compare with the periods for which records are to be kept."
+                "could have ordered."
             )
         return said
+
+    def _by_age(self) -> str:
+        if self.kept_for:
+            return (
+                f"As far as the records before them tell, none was younger than "
+                f"{', '.join(self.kept_for)} when it was removed."
+            )
+        return (
+            "As far as the records before them tell, each was past the periods that its removal "
+            "names; whether these are the right ones, `cloister-verify --kept-for` checks."
+        )
 
     def _tail(self) -> list[str]:
         said = []

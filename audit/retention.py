@@ -130,6 +130,9 @@ def plan(
     for leaf in leaves:
         if leaf.ts_utc <= judged:  # later than now: the clock was wrong then, and says nothing
             newest = max(newest, leaf.ts_utc)
+        if not newest:  # nothing yet tells how old this is
+            young += 1
+            continue
         if due and newest // DAY_NS != seen_day:
             seen_day = newest // DAY_NS
             last = last_day(profiles, day_of(newest))
@@ -245,8 +248,10 @@ def survey(
     Goes through the whole log. Raises AuditError.
     """
     settled = settled_size(log, anchoring=anchoring)
-    sealed = log.range(max(settled - _PAGE, 0), settled - 1)
-    judged = min(now, sealed[-1].ts_utc) if sealed else 0
+    # The newest of all, not the last: one record written with the clock set back must not make
+    # those around it look older or later than they are.
+    times = (leaf.ts_utc for leaf in log.scan(0, settled - 1))
+    judged = max((time for time in times if time <= now), default=0)
     found = held(log)
     return plan(
         log.scan(),

@@ -1,7 +1,8 @@
 """Reading the log for people. Every read is itself recorded, before anything is shown.
 
-`list` records `log.searched`, `show` `log.viewed`, `export` `log.exported`, `verify`
-`log.verified`, `reconcile` `audit.reconciled`. If that record cannot be written, nothing is shown.
+`show` records `log.viewed`, `export` `log.exported`, `verify` `log.verified`, `reconcile`
+`audit.reconciled`. If that record cannot be written, nothing is shown. Lists and searches are the
+matter of `audit.view`, which checks the log on the way.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from audit.envelope import format_time, parse_envelope
@@ -22,10 +22,8 @@ from audit.reader import payload_reference
 from audit.reconcile import Reconciliation, compare
 from audit.record import Actor, Event, Record
 from audit.report import Report, State
-from audit.store import Filter, Leaf
+from audit.store import Leaf
 from audit.verify import verify_log
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,41 +55,6 @@ class Shown:
     envelope: Mapping[str, object]
     payload: Mapping[str, object] | None
     erased: bool
-
-
-def list(
-    log: AuditLog,
-    actor: Actor,
-    *,
-    type: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    request_id: str | None = None,
-    limit: int = 100,
-) -> tuple[Entry, ...]:
-    """The newest `limit` records that match, oldest first. Records `log.searched` first.
-
-    `type` is exact, or a family with ".*" at its end; since <= time < until, both with a time zone.
-    Raises AuditError.
-    """
-    chosen = Filter(type, _nanoseconds(since), _nanoseconds(until), request_id, max(limit, 0))
-    with log.reading:
-        leaves = log.leaves(chosen)
-        log.append(
-            Event(
-                "log.searched",
-                actor,
-                {
-                    "type": type,
-                    "since": since.isoformat() if since else None,
-                    "until": until.isoformat() if until else None,
-                    "request_id": request_id,
-                    "limit": limit,
-                    "found": len(leaves),
-                },
-            )
-        )
-        return tuple(_entry(log, leaf) for leaf in leaves)
 
 
 def show(log: AuditLog, actor: Actor, key: int | str) -> Shown:
@@ -228,10 +191,6 @@ def reconcile(
             )
         )
     return outcome, record
-
-
-def _nanoseconds(moment: datetime | None) -> int | None:
-    return None if moment is None else (moment - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
 def _envelope(log: AuditLog, leaf: Leaf) -> dict[str, object]:

@@ -1,11 +1,13 @@
 """The verifier as a command of its own: `cloister-verify`, or `python -m audit.verifier_cli`.
 
-    cloister-verify LOGDIR --key PUB [--key PUB] [--checkpoint FILE-OR-FOLDER ...] [--json]
+    cloister-verify LOGDIR --key PUB [--key PUB] [--checkpoint FILE-OR-FOLDER ...]
+                           [--kept-for PERIOD ...] [--json]
     cloister-verify --export FILE --key PUB [--json]
     cloister-verify --proof FILE --key PUB [--json]
 
 LOGDIR is the folder with log.db; PUB a `.pub` file or its line of text; FILE-OR-FOLDER a checkpoint
-that was kept elsewhere, or a folder of them (`*.note`). Ends with 0 (OK, UNSEALED_TAIL, TORN_TAIL),
+that was kept elsewhere, or a folder of them (`*.note`); PERIOD such as 6y, 183d or hipaa: what was
+younger when retention removed it counts as tampering. Ends with 0 (OK, UNSEALED_TAIL, TORN_TAIL),
 2 (usage) or 7 (TAMPERED, or unusable input). It needs the packages `audit` and `cryptography`, and
 no network.
 """
@@ -21,9 +23,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from audit.checkpoint import MAX_NOTE_BYTES, VerifierKey, parse_verifier_key
-from audit.errors import AuditError, CheckpointError, LogUnreadableError
+from audit.errors import AuditError, CheckpointError, LogUnreadableError, SettingsError
 from audit.export import ExportSummary, verify_export
 from audit.keys import read_verifier_key
+from audit.periods import Profile, parse_kept
 from audit.proof import MAX_PROOF_BYTES, ProvenRecord, verify_proof
 from audit.snapshot import read_small
 from audit.verify import verify_log
@@ -52,15 +55,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = [each for each in (chosen.folder, chosen.export, chosen.proof) if each is not None]
     if len(given) != 1:
         parser.error("give one of LOGDIR, --export FILE and --proof FILE")
-    if chosen.checkpoint and chosen.folder is None:
-        parser.error("--checkpoint goes with LOGDIR")
+    if (chosen.checkpoint or chosen.kept_for) and chosen.folder is None:
+        parser.error("--checkpoint and --kept-for go with LOGDIR")
+    try:
+        kept = [each for text in chosen.kept_for for each in parse_kept(text, "--kept-for")]
+    except SettingsError as error:
+        parser.error(str(error))
     try:
         keys = [_key(text) for text in chosen.key]
         if chosen.export is not None:
             return _say_export(verify_export(chosen.export, keys), chosen.json)
         if chosen.proof is not None:
             return _say_proof(verify_proof(_read(chosen.proof, MAX_PROOF_BYTES), keys), chosen.json)
-        return _verify_log(chosen.folder, keys, chosen.checkpoint, chosen.json)
+        return _verify_log(chosen.folder, keys, chosen.checkpoint, kept, chosen.json)
     except AuditError as error:
         print(f"error: {_visible(str(error))}", file=sys.stderr)
         return error.exit_code
@@ -88,6 +95,13 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="kept elsewhere; a folder stands for the *.note files in it",
+    )
+    parser.add_argument(
+        "--kept-for",
+        action="append",
+        default=[],
+        metavar="PERIOD",
+        help="how long records must be kept (6y, 183d, hipaa); may be repeated, the longest counts",
     )
     parser.add_argument("--export", type=Path, metavar="FILE", help="verify an export instead")
     parser.add_argument("--proof", type=Path, metavar="FILE", help="verify a single proof instead")
@@ -135,9 +149,13 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _verify_log(
-    folder: Path, keys: Sequence[VerifierKey], checkpoints: Sequence[Path], as_json: bool
+    folder: Path,
+    keys: Sequence[VerifierKey],
+    checkpoints: Sequence[Path],
+    kept: Sequence[Profile],
+    as_json: bool,
 ) -> int:
-    report = verify_log(folder, keys, _notes(checkpoints, keys))
+    report = verify_log(folder, keys, _notes(checkpoints, keys), kept_for=kept)
     if as_json:
         print(json.dumps(report.as_json()))
     else:

@@ -12,6 +12,7 @@ the key that was in force at its size (`audit.verify_epochs`).
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from audit.checkpoint import MAX_NOTE_BYTES, VerifierKey, origin_of
 from audit.closed import closed_problem, read_closed
 from audit.errors import LogCorruptError, LogUnreadableError
 from audit.findings import Findings
+from audit.periods import Profile
 from audit.report import Report, State
 from audit.snapshot import Source, explained, fingerprint, read_small, snapshot
 from audit.verify_checkpoints import (
@@ -32,7 +34,14 @@ from audit.verify_checkpoints import (
     stored_notes,
 )
 from audit.verify_epochs import Word, check_handovers, check_keys, epochs_of, in_force, words_for
-from audit.verify_pruned import check_pruned, check_pruning_sealed, pruned_since
+from audit.verify_pruned import (
+    Ages,
+    Prunings,
+    check_pruned,
+    check_pruning_sealed,
+    check_seals_kept,
+    pruned_since,
+)
 from audit.verify_rows import Range, RangeResult
 from audit.verify_schema import check_schema, has_pruned
 from audit.verify_tree import Extent, Joined, check_upper_nodes, extent_of, plan
@@ -62,6 +71,7 @@ class _Wanted:
     keys: Sequence[VerifierKey]
     given: Sequence[Given]
     processes: int | None
+    kept_for: Sequence[Profile] = ()
 
 
 @dataclass(slots=True)
@@ -82,24 +92,26 @@ def verify_log(
     checkpoints: Sequence[Given] = (),
     *,
     processes: int | None = None,
+    kept_for: Sequence[Profile] = (),
 ) -> Report:
     """Verify the log in `folder` (the one that holds log.db).
 
     `keys` are the public keys to trust: that of one epoch is enough. `checkpoints` are (name,
     signed note) pairs from elsewhere. `processes` read a large log; None chooses, and the outcome
-    does not depend on it. Raises LogMissingError, LogUnreadableError, or CheckpointError when a
+    does not depend on it. `kept_for`: periods within which retention may have removed nothing; the
+    longest counts. Raises LogMissingError, LogUnreadableError, or CheckpointError when a
     given checkpoint is itself malformed or not signed by any key that was given or that the log
     hands on to. Anything wrong with the log is in the report.
     """
     database = folder / "log.db"
-    wanted = _Wanted(folder, keys, checkpoints, processes)
+    wanted = _Wanted(folder, keys, checkpoints, processes, kept_for)
     for _ in range(MAX_ATTEMPTS - 1):
         before = fingerprint(database)
         report = _attempt(wanted)
         if report.state is not State.TAMPERED or fingerprint(database) == before:
             return report
     # Somebody is at work. One process sees one moment; several see later ones as they start.
-    return _attempt(_Wanted(folder, keys, checkpoints, 1))
+    return _attempt(_Wanted(folder, keys, checkpoints, 1, kept_for))
 
 
 def _attempt(wanted: _Wanted) -> Report:
@@ -232,6 +244,11 @@ def _judge(
     )
     check_published((*holding, *elsewhere), stored, findings)
     check_pruning_sealed(joined.notable, sealed, findings)
+    prunings = Prunings()
+    if joined.pruned:
+        check_seals_kept(connection, joined.notable, epochs, findings)
+        ages = Ages(connection, joined.days, max(elsewhere, default=0), time.time_ns(), findings)
+        prunings = ages.check(joined.notable, wanted.kept_for)
     size = rows.extent.end
     return Report(
         state=_state(joined, sealed, beside.torn),
@@ -247,6 +264,10 @@ def _judge(
         erased=_count(joined, "payload.erased"),
         pruned=joined.pruned,
         pruned_since=pruned_since(connection, max(elsewhere, default=0)) if joined.pruned else 0,
+        pruned_under=prunings.profiles,
+        pruned_from=prunings.first,
+        pruned_until=prunings.last,
+        kept_for=tuple(map(str, wanted.kept_for)),
         recoveries=_count(joined, "log.recovered"),
         clock_steps_back=joined.clock_steps,
         torn=beside.torn,

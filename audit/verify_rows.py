@@ -20,6 +20,7 @@ from audit.merkle import HASH_BYTES
 LEVELS = 12
 RANGE = 1 << LEVELS  # records
 _PIECE = 1 << 20  # bytes of a payload that are read at a time
+DAY_NS = 86_400 * 1_000_000_000
 _NAMES = (  # in canonical order
     *("actor", "boot_id", "event_id", "fields", "log_id", "mono_ns", "payload", "prev_leaf_hash"),
     *("request_id", "schema", "seq", "session", "ts_utc", "type", "writer"),
@@ -27,7 +28,7 @@ _NAMES = (  # in canonical order
 # What other checks need to see again: `audit.verify_epochs`, `_pruned` and `_checkpoints`.
 _NOTABLE = frozenset(
     {"log.created", "log.opened", "log.recovered", "payload.erased"}
-    | {"key.rotated", "checkpoint.signed", "retention.pruned"}
+    | {"key.rotated", "checkpoint.signed", "retention.planned", "retention.pruned"}
 )
 _LEAVES = f"""
 SELECT seq, event_id, type, ts_utc, session, request_id, hash,
@@ -65,7 +66,8 @@ class RangeResult:
     `last`: the hash of its last record, None likewise. `roots`: for `end` and each wanted size the
     roots of the perfect subtrees of the range up to there, largest first; empty if records are
     missing.
-    Times are nanoseconds; `steps` counts steps backwards within the range.
+    Times are nanoseconds; `steps` counts steps backwards within the range. `days`: the number of
+    the first record of each UTC day (days since 1970) that some record names.
     """
 
     records: int = 0
@@ -79,6 +81,7 @@ class RangeResult:
     first_time: int | None = None
     last_time: int | None = None
     steps: int = 0
+    days: dict[int, int] = field(default_factory=dict)
     notable: list[Notable] = field(default_factory=list)
 
 
@@ -149,7 +152,7 @@ class _Walk:
         if envelope is not None:
             self._remember(seq, kind, envelope)
         if type(ts_utc) is int:
-            self._tell_time(ts_utc)
+            self._tell_time(seq, ts_utc)
         self.hashes.append(computed)
         self._previous = computed.hex()
         self._expected = seq + 1
@@ -224,8 +227,9 @@ class _Walk:
         if kind in _NOTABLE and isinstance(kind, str):
             self.result.notable.append((seq, kind, fields if isinstance(fields, dict) else {}))
 
-    def _tell_time(self, ts_utc: int) -> None:
+    def _tell_time(self, seq: int, ts_utc: int) -> None:
         result = self.result
+        result.days.setdefault(ts_utc // DAY_NS, seq)
         if result.last_time is None:
             result.first_time = ts_utc
         elif ts_utc < result.last_time:

@@ -84,12 +84,14 @@ def _next_number(connection: sqlite3.Connection, first: int, pruned: bool) -> in
 class Joined:
     """The whole log as its ranges give it, joined one after the other in order.
 
-    `roots` holds the root of each wanted size up to which no record is missing.
+    `roots` holds the root of each wanted size up to which no record is missing; `days` the number
+    of the first record of each UTC day (days since 1970) that some record names.
     """
 
     findings: Findings
     roots: dict[int, bytes] = field(default_factory=lambda: {0: EMPTY_ROOT})
     notable: list[Notable] = field(default_factory=list)
+    days: dict[int, int] = field(default_factory=dict)
     nodes: list[tuple[int, int, bytes]] = field(default_factory=list)  # above the ranges
     records: int = 0
     pruned: int = 0
@@ -114,6 +116,7 @@ class Joined:
         self.findings.extend(result.texts, result.findings)
         self._join_tree(wanted, result)
         self.notable += result.notable
+        self.days = result.days | self.days
         self.records += result.records
         self.pruned += result.pruned
         self.payloads += result.payloads

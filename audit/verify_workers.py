@@ -148,6 +148,7 @@ def _read_answer(task: Task, value: object) -> Answer | None:
     if not isinstance(value, dict):
         return None
     value["roots"] = {int(size): peaks for size, peaks in value["roots"].items()}
+    value["days"] = {int(day): seq for day, seq in value["days"].items()}
     value["notable"] = [tuple(each) for each in value["notable"]]
     return RangeResult(**value)
 

@@ -266,4 +266,5 @@ def _line(log: AuditLog, leaf: Leaf, payloads: bool) -> Line:
         payload=state,
         leaf_hash=leaf_hash(leaf.envelope).hex(),
         opened=opened,
+        person_kind=head.person_kind if head else "",
     )

@@ -112,7 +112,7 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Line:
     """One record. `payload`: "none", "sealed", "opened" or "erased"; `opened` is what stood in
-    it, where that was asked for."""
+    it, where that was asked for; `person_kind`: whether `person` is one, or a service."""
 
     seq: int
     event_id: str
@@ -126,6 +126,7 @@ class Line:
     payload: str
     leaf_hash: str
     opened: Mapping[str, object] | None = None
+    person_kind: str = ""
 
     def as_json(self) -> dict[str, object]:
         """Without the nanoseconds; `opened` only where there is something."""

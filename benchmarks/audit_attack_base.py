@@ -3,27 +3,74 @@
 A base is a folder with `home/audit` (the log), `earlier/audit` (a copy of it from some moment
 before, as a backup would be) and `stolen/epoch-N.key` (each signing key, taken while it was in
 force). Half of the bases were closed; the others were copied while their writer had them open, with
-everything still in the WAL and records after the newest checkpoint.
+everything still in the WAL and records after the newest checkpoint. A log begins up to 80 days
+ago, and retention prunes what is past its period of five days by its own plan.
 """
 
 from __future__ import annotations
 
 import random
 import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 from audit.checkpoint import VerifierKey, parse_verifier_key
+from audit.envelope import Moment, format_time
 from audit.keys import private_epochs, private_path, read_verifier_keys
 from audit.log import Limits, Log
-from audit.pruning import is_protected
-from audit.record import Actor, Event
+from audit.periods import Period, Profile
+from audit.record import Actor, Event, Fields
+from audit.retention import survey
 from audit.snapshot import open_snapshot
 
 ANN = Actor("person", "ann", "local-user", ("local",), "cli")
 BOB = Actor("person", "bob", "oidc", ("staff", "legal"), "web")
 _KINDS = ("question.received", "model.called", "answer.sentence", "answer.released", "search.done")
 SMALLEST, LARGEST = 5, 400  # records
+KEPT = (Profile("base", Period(5, "d")),)  # how long a base keeps its records
+DAY_NS = 86_400 * 10**9
+
+
+class Clock:
+    """The time of day as records name it: the machine's, less `back` nanoseconds."""
+
+    def __init__(self, days: float) -> None:
+        self.back = round(days * DAY_NS)
+
+    def now(self) -> int:
+        """Nanoseconds since 1970."""
+        return time.time_ns() - self.back
+
+    def go_on(self, days: float) -> None:
+        """Let some days pass, as far as there are any until today."""
+        self.back = max(self.back - round(days * DAY_NS), 0)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Let the log's records have this time meanwhile."""
+        real = Moment.now
+
+        def now(_: type[Moment]) -> Moment:
+            return Moment(self.now(), real().mono_ns)
+
+        with mock.patch.object(Moment, "now", classmethod(now)):
+            yield
+
+
+def prune_due(log: Log, numbers: random.Random, most: int, clock: Clock) -> None:
+    """Prune some of what the log's own plan says is past KEPT. Raises AuditError."""
+    log.seal()
+    plan = survey(log, KEPT, now=clock.now())
+    chosen = numbers.sample(plan.prune, min(len(plan.prune), numbers.randint(1, most)))
+    if chosen:
+        judged = {"judged": format_time(plan.judged)}
+        planned = log.append(Event("retention.planned", ANN, judged)).seq
+        fields: Fields = {"planned": planned, "profiles": [str(each) for each in KEPT]}
+        log.prune(chosen, Event("retention.pruned", ANN, fields))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +108,17 @@ class Base:
 
 def make_base(place: Path, seed: int) -> Base:
     """Write one log, all of whose parameters follow from `seed`."""
-    maker = _Maker(place, random.Random(seed))
-    return maker.make()
+    maker = _Maker(place, random.Random(seed), random.Random(f"days {seed}"))
+    with maker.clock.shown():
+        return maker.make()
 
 
 class _Maker:
     """One history in the making: runs of the writer, each a stretch of random operations."""
 
-    def __init__(self, place: Path, numbers: random.Random) -> None:
-        self._place, self._numbers = place, numbers
+    def __init__(self, place: Path, numbers: random.Random, days: random.Random) -> None:
+        self._place, self._numbers, self._days = place, numbers, days
+        self.clock = Clock(days.uniform(20, 80))
         self._folder = place / "writing" / "audit"
         self._target = round(SMALLEST * (LARGEST / SMALLEST) ** numbers.random())
         self._limits = Limits(
@@ -129,6 +178,7 @@ class _Maker:
         while log.size() < until:
             todo = [name for name, left in self._left.items() if left]
             chance = self._numbers.random()
+            self.clock.go_on(self._days.choice((0, 0, 0, 1, 4)) * self._days.random())
             if todo and chance < 0.15 and log.size() > 4:
                 name = self._numbers.choice(todo)
                 self._left[name] -= 1
@@ -159,11 +209,9 @@ class _Maker:
         self._steal()
 
     def _prune(self, log: Log) -> None:
-        log.seal()
-        free = [leaf.seq for leaf in log.scan() if not is_protected(leaf.type)]
-        chosen = self._numbers.sample(free[:-1], min(len(free) - 1, self._numbers.randint(1, 6)))
-        if chosen:
-            log.prune(chosen, Event("retention.pruned", ANN, {"profile": "test"}))
+        self.clock.go_on(self._days.uniform(4, 12))
+        self._few(log)
+        prune_due(log, self._numbers, 6, self.clock)
 
     def _erase(self, log: Log) -> None:
         leaves = [leaf for leaf in log.scan() if b'"payload":{' in leaf.envelope]

@@ -211,7 +211,7 @@ def prune_item(items: list[Item], place: int, by: Item) -> None:
 def forged_pruning(items: list[Item]) -> Item:
     """A `retention.pruned` of the attacker's own; what it counts is filled in by `rewrite`."""
     pattern = next(item for item in reversed(items) if item.envelope is not None)
-    return forged(pattern, "retention.pruned", profile="hipaa")
+    return forged(pattern, "retention.pruned", profiles=["base=5d"])
 
 
 def prune_falsely(kind: Callable[[str], bool]) -> Callable[[Scene], None]:

@@ -13,9 +13,8 @@ import time
 from contextlib import closing
 from unittest import mock
 
-from audit.pruning import is_protected
 from audit.record import Event
-from benchmarks.audit_attack_base import ANN
+from benchmarks.audit_attack_base import ANN, DAY_NS
 from benchmarks.audit_attack_history import (
     Item,
     Repair,
@@ -24,7 +23,6 @@ from benchmarks.audit_attack_history import (
     rewrite,
     unseal,
 )
-from benchmarks.audit_attack_rows import forged_pruning, prune_item
 from benchmarks.audit_attackers import FILES, KEY, Scene, UnfitError, attack, forged, opened
 
 _AFTER = "after the anchor"
@@ -128,22 +126,6 @@ def _forked(scene: Scene) -> None:
     scene.resume()
 
 
-@attack("declared pruned: records before the anchor, in a sealed record after it", KEY, _AFTER)
-def _declared(scene: Scene) -> None:
-    """The hashes stay, so the anchor holds; the report counts what was removed."""
-    items = read_history(scene.folder)
-    place = scene.target(lambda item: item.envelope is not None and item.seq > 0, items)
-    if items[place].type == "key.rotated" or (
-        scene.numbers.random() < 0.8 and is_protected(items[place].type)
-    ):
-        raise UnfitError
-    made = forged_pruning(items)
-    prune_item(items, place, made)
-    made.note = "to be signed"
-    items.append(made)
-    rewrite(scene.folder, items, Repair(keys={scene.base.epochs: scene.key()}))
-
-
 @attack("keystore: keys destroyed without a record", FILES, _KEYSTORE)
 def _destroyed(scene: Scene) -> None:
     with closing(sqlite3.connect(scene.folder / "keystore.db")) as keystore:
@@ -162,5 +144,5 @@ def _revived(scene: Scene) -> None:
 @attack("clock set back while recording", FILES, "recorded as clock.stepped, and counted")
 def _clock(scene: Scene) -> None:
     real = time.time_ns
-    with mock.patch("time.time_ns", lambda: real() - 3600 * 10**9), opened(scene.folder) as log:
-        log.append(Event("step.done", ANN, {"when": "an hour ago"}))
+    with mock.patch("time.time_ns", lambda: real() - 100 * DAY_NS), opened(scene.folder) as log:
+        log.append(Event("step.done", ANN, {"when": "long ago"}))

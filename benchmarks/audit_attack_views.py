@@ -3,8 +3,8 @@
 A record before the auditor's checkpoint is taken out of what a filter finds: a column that repeats
 its envelope is altered, its index is built without it, the record is declared pruned, or it is
 removed with all that can be repaired. Then the log is opened by the real writer and looked at by
-filter: the auditor's view (checked, and quick by index), the plain list, exports with and without a
-filter, and the proof of the record. What counts: the checked view must say TAMPERED, or the log be
+filter: the auditor's view (checked, and quick by index), `audit list`, exports with and without a
+filter, and the proof of the record. What counts: view and list must say TAMPERED, or the log be
 refused; a quick view must call itself UNVERIFIED; an export must be refused or hold the record;
 a proof must be refused or say exactly what was recorded.
 """
@@ -43,6 +43,7 @@ _SAYS = {
     "opening": {"refused"},
     "view": {"TAMPERED", "refused", "whole"},
     "view --quick": {"UNVERIFIED", "refused"},
+    "list": {"TAMPERED", "refused", "whole"},
 }
 _SHOWS = {name: {"refused", "whole"} for name in ("export csv", "export jsonl", "proof")}
 
@@ -50,7 +51,9 @@ _SHOWS = {name: {"refused", "whole"} for name in ("export csv", "export jsonl", 
 def may_say(attack: str, way: str, said: str) -> bool:
     """Whether a way of looking may say this after such an attack. An export or a proof of a log
     that was rewritten as a whole holds what that log holds, under a fresh checkpoint of it: that is
-    for the auditor's own checkpoint to show. `list` claims nothing, and is only counted."""
+    for the auditor's own checkpoint to show, which `list` is not given."""
+    if way == "list" and attack.startswith("delete"):
+        return True
     good = _SAYS.get(way) or (_SHOWS.get(way) if attack.startswith("hidden") else None)
     return good is None or said in good
 
@@ -97,28 +100,26 @@ class Looker:
                 said[name] = "refused"
         return said
 
-    def _look(self, *, quick: bool) -> View:
+    def _look(self, *, quick: bool, anchored: bool = True) -> View:
         note = ("anchored", self._scene.anchor[1].encode())
         wanted = Wanted(type=self._asked.kind, request=self._asked.request)
         page = Page(limit=1000)
-        given = () if quick else (note,)
+        given = (note,) if anchored and not quick else ()
         return look(self._log, AUDITOR, wanted, page, records=True, quick=quick, checkpoints=given)
 
     def _view(self) -> str:
-        found = self._look(quick=False)
+        return self._checked(self._look(quick=False))
+
+    def _list(self) -> str:
+        return self._checked(self._look(quick=False, anchored=False))
+
+    def _checked(self, found: View) -> str:
         if found.checked.trust is Trust.TAMPERED:
             return "TAMPERED"
         return self._asked.judge(line.seq for line in found.lines)
 
     def _quick(self) -> str:
         return str(self._look(quick=True).checked.trust.value)
-
-    def _list(self) -> str:
-        asked = self._asked
-        entries = review.list(
-            self._log, AUDITOR, type=asked.kind, request_id=asked.request, limit=1000
-        )
-        return asked.judge(entry.seq for entry in entries)
 
     def _csv(self) -> str:
         chosen = Filter(self._asked.kind, request_id=self._asked.request)

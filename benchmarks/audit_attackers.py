@@ -23,6 +23,7 @@ from audit.envelope import format_time, new_event_id
 from audit.errors import AuditError
 from audit.keys import private_epochs, private_path, read_private
 from audit.log import Limits, Log
+from audit.periods import Profile
 from audit.record import Event
 from audit.view_envelope import nanoseconds_of
 from benchmarks.audit_attack_base import BOB, Base
@@ -46,7 +47,8 @@ class UnfitError(Exception):
 @dataclass(slots=True)
 class Scene:
     """A copy of a log to be altered, and what the auditor has: `keys` and the checkpoint `anchor`,
-    its size and note; `notes`: further checkpoints that it is given. `other`: another log."""
+    its size and note; `notes`: further checkpoints that it is given; `kept_for`: the periods that
+    the auditor demands. `other`: another log."""
 
     base: Base
     folder: Path
@@ -55,6 +57,7 @@ class Scene:
     keys: list[VerifierKey]
     other: Base
     notes: list[str] = field(default_factory=list)
+    kept_for: tuple[Profile, ...] = ()
 
     def target(self, fits: Callable[[Item], bool], items: list[Item]) -> int:
         """The place of a random record before the anchor that fits. Raises UnfitError."""

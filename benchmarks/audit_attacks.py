@@ -38,6 +38,7 @@ from audit.verify import verify_log
 from benchmarks import (
     audit_attack_files,
     audit_attack_keys,
+    audit_attack_pruned,
     audit_attack_rows,
     audit_attack_tail,
 )
@@ -45,7 +46,10 @@ from benchmarks.audit_attack_base import Base, make_base
 from benchmarks.audit_attack_views import HIDING, Ways, looked_at, may_say
 from benchmarks.audit_attackers import ATTACKS, Attack, Scene, UnfitError
 
-REGISTERED = (audit_attack_rows, audit_attack_keys, audit_attack_files, audit_attack_tail)
+REGISTERED = (
+    *(audit_attack_rows, audit_attack_keys, audit_attack_files),
+    *(audit_attack_pruned, audit_attack_tail),
+)
 Result = TypeVar("Result")
 _TRIES = 60  # logs that are tried until one fits an attack
 _ONE_IN = 10  # attacks are also judged without the auditor's checkpoint
@@ -71,8 +75,9 @@ class Outcome:
 
 def judged(scene: Scene, notes: Sequence[tuple[str, bytes]]) -> tuple[str, str]:
     """The verifier's word on what the attacker left, and the reason."""
+    kept = scene.kept_for
     try:
-        report: Report = verify_log(scene.folder, scene.keys, notes, processes=1)
+        report: Report = verify_log(scene.folder, scene.keys, notes, processes=1, kept_for=kept)
     except AuditError as error:
         said = str(error)
         return ("refused" if said and "\n" not in said else "exception"), type(error).__name__

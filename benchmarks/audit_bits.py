@@ -48,6 +48,7 @@ from audit.verify_checkpoints import Note, Tree, check_stored
 from audit.verify_epochs import epochs_of
 from audit.verify_pruned import check_pruned
 from audit.verify_rows import Notable, check_row, payload_problem, wrong_nodes
+from benchmarks.audit_attack_base import Clock
 
 ACTOR = Actor(kind="person", id="ann", auth="local-user", groups=("local",), client="cli")
 _FIXED = ("seq", "ts_utc")  # columns of whole numbers, of 64 bits
@@ -72,7 +73,9 @@ class Made:
 def make(home: Path, records: int) -> Made:
     """Write the log, a proof, and an export of everything."""
     limits = Limits(seal_records=max(records // 8, 2))
-    with Log(home / "audit", build="benchmark", process="benchmark", limits=limits) as log:
+    clock = Clock(9)
+    folder = home / "audit"
+    with clock.shown(), Log(folder, build="benchmark", process="benchmark", limits=limits) as log:
         for number in range(records - log.size()):
             payload = {"text": f"text {number}"} if number % 10 == 0 else None
             event = Event("answer.sentence", ACTOR, {"number": number}, payload, "s", f"r{number}")
@@ -80,8 +83,9 @@ def make(home: Path, records: int) -> Made:
             if number == records // 2:
                 log.rotate_key()
         log.seal()
+        clock.go_on(9)
         gone = [leaf.seq for leaf in log.range(3, 30) if leaf.type == "answer.sentence"][:4]
-        log.prune(gone, Event("retention.pruned", ACTOR, {"profile": "benchmark"}))
+        log.prune(gone, Event("retention.pruned", ACTOR, {"profiles": ["benchmark=1d"]}))
         review.export(log, ACTOR, home / "export.jsonl", gone[-1] + 1)
         return Made(
             home, log.trusted_keys, make_proof(log, records // 3).text(), home / "export.jsonl"

@@ -37,15 +37,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from audit import holds
+from audit import holds, retaining
 from audit.errors import AuditError
 from audit.keys import read_verifier_keys
 from audit.log import Limits, Log
-from audit.pruning import is_protected
 from audit.record import Event
 from audit.report import State
+from audit.retention import Reading
 from audit.verify import verify_log
-from benchmarks.audit_attack_base import ANN, BOB
+from benchmarks.audit_attack_base import ANN, BOB, KEPT, Clock, prune_due
 
 _FRAME_HEADER = 24  # bytes; a frame is this and a page
 
@@ -76,14 +76,15 @@ def opened(folder: Path, numbers: random.Random) -> Log:
     return Log(folder, build="clean 1", process="clean", limits=limits)
 
 
-def work(log: Log, numbers: random.Random, steps: int) -> None:
-    """Random operations, as users and administrators bring them about."""
+def work(log: Log, numbers: random.Random, steps: int, clock: Clock) -> None:
+    """Random operations, as users and administrators bring them about. Days pass meanwhile."""
     for _ in range(steps):
+        clock.go_on(numbers.random() if numbers.random() < 0.2 else 0)
         chance = numbers.random()
         if chance < 0.04:
             log.rotate_key(ANN)
         elif chance < 0.10:
-            _prune(log, numbers)
+            _prune(log, numbers, clock)
         elif chance < 0.16:
             _erase(log, numbers)
         elif chance < 0.19:
@@ -106,13 +107,15 @@ def _event(numbers: random.Random) -> Event:
     )
 
 
-def _prune(log: Log, numbers: random.Random) -> None:
-    log.seal()
-    free = [leaf.seq for leaf in log.scan() if not is_protected(leaf.type)][:-2]
-    chosen = numbers.sample(free, min(len(free), numbers.randint(1, 9)))
-    if chosen:
-        with suppress(AuditError):  # another thread may have been first
-            log.prune(chosen, Event("retention.pruned", ANN, {"profile": "test"}))
+def _prune(log: Log, numbers: random.Random, clock: Clock) -> None:
+    """Some of what is due, or now and then a whole run of retention."""
+    with suppress(AuditError):  # another thread may have been first
+        if numbers.random() < 0.8:
+            prune_due(log, numbers, 9, clock)
+        else:
+            log.seal()
+            now = Reading(clock.now(), time.clock_gettime_ns(time.CLOCK_BOOTTIME), "")
+            retaining.run(log, ANN, KEPT, now=now, batch=numbers.randint(1, 9))
 
 
 def _erase(log: Log, numbers: random.Random) -> None:
@@ -128,11 +131,11 @@ def _hold(log: Log, numbers: random.Random) -> None:
     holds.place(log, ANN, scope, matter="m", reason="a suit")
 
 
-def threads(folder: Path, seed: int, count: int, steps: int) -> None:
+def threads(folder: Path, seed: int, count: int, steps: int, clock: Clock) -> None:
     """Several threads on one open log."""
     with opened(folder, random.Random(seed)) as log:
         many = [
-            threading.Thread(target=work, args=(log, random.Random(seed + n), steps))
+            threading.Thread(target=work, args=(log, random.Random(seed + n), steps, clock))
             for n in range(count)
         ]
         for each in many:
@@ -141,15 +144,16 @@ def threads(folder: Path, seed: int, count: int, steps: int) -> None:
             each.join()
 
 
-def _child(folder: Path, seed: int, steps: int, close: bool) -> int:
-    """Fork a writer; it ends by itself, closing the log or not, or is killed."""
+def _child(folder: Path, seed: int, steps: int, close: bool, clock: Clock) -> int:
+    """Fork a writer; it ends by itself, closing the log or not, or is killed. Its days pass apart
+    from those of others, so that their clocks differ."""
     pid = os.fork()
     if pid:
         return pid
     try:
         numbers = random.Random(seed)
         log = opened(folder, numbers)
-        work(log, numbers, steps)
+        work(log, numbers, steps, clock)
         if close:
             log.close()
         os._exit(0)
@@ -175,22 +179,30 @@ def _copied(folder: Path, target: Path, how: str, notes: tuple[str, ...] | None 
 def make_histories(place: Path, seed: int) -> list[History]:
     """One log, and the moments at which it was looked at."""
     numbers = random.Random(seed)
+    clock = Clock(numbers.random() * 40)
+    with clock.shown():
+        return _make_histories(place, seed, numbers, clock)
+
+
+def _make_histories(place: Path, seed: int, numbers: random.Random, clock: Clock) -> list[History]:
     folder = place / "audit"
     found: list[History] = []
 
     def copy(how: str) -> None:
         found.append(_copied(folder, place / f"at-{len(found)}", how))
 
-    threads(folder, seed, numbers.randint(1, 3), numbers.randint(1, 12))
+    threads(folder, seed, numbers.randint(1, 3), numbers.randint(1, 12), clock)
     copy("closed")
+    clock.go_on(numbers.random() * 12)
     with opened(folder, numbers) as log:
         for _ in range(numbers.randint(1, 3)):
-            work(log, numbers, numbers.randint(1, 8))
+            work(log, numbers, numbers.randint(1, 8), clock)
             with log.reading:
                 copy("open")
     for _ in range(numbers.randint(1, 3)):
+        clock.go_on(numbers.random() * 12)
         many = [
-            _child(folder, numbers.randrange(10**9), numbers.randint(1, 30), False)
+            _child(folder, numbers.randrange(10**9), numbers.randint(1, 30), False, clock)
             for _ in range(numbers.randint(1, 3))
         ]
         time.sleep(numbers.random() * 0.15)
@@ -201,18 +213,18 @@ def make_histories(place: Path, seed: int) -> list[History]:
         copy("killed")
         if numbers.random() < 0.5:
             with opened(folder, numbers) as log:
-                work(log, numbers, numbers.randint(0, 5))
+                work(log, numbers, numbers.randint(0, 5), clock)
             copy("closed after a crash")
-    found += _careless(folder, place, numbers)
+    found += _careless(folder, place, numbers, clock)
     shutil.rmtree(folder)
     return found
 
 
-def _careless(folder: Path, place: Path, numbers: random.Random) -> list[History]:
+def _careless(folder: Path, place: Path, numbers: random.Random, clock: Clock) -> list[History]:
     """Copies file by file, in either order, while a writer is at work and the WAL is moved."""
     made = []
     for attempt in range(2):
-        pid = _child(folder, numbers.randrange(10**9), 40, True)
+        pid = _child(folder, numbers.randrange(10**9), 40, True, clock)
         target = place / f"careless-{attempt}"
         (target / "checkpoints").mkdir(parents=True)
         time.sleep(numbers.random() * 0.05)

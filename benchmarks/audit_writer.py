@@ -9,6 +9,9 @@ takes something away, it writes one line of JSON to the file ACKNOWLEDGED with a
 what stands there survives its death. `--can` names what it does besides appending: `seal`,
 `rotate`, `destroy`, `prune`, `reopen` (close the log and open it again).
 
+The log's time begins decades ago. For each pruning some days pass, from the newest record on, so
+that there is something that is past its period; what is not, stays.
+
 `Claims` takes such lines in; `troubles` compares them with a log.
 """
 
@@ -18,10 +21,12 @@ import argparse
 import json
 import os
 import random
+import sqlite3
 import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,28 +36,42 @@ from audit.anchors import FileAnchor
 from audit.errors import AuditError, PayloadErasedError, PayloadKeyLostError, RecordNotFoundError
 from audit.keys import private_epochs, read_verifier_keys
 from audit.log import Limits, Log
-from audit.record import Actor, Event, Record
+from audit.periods import last_day
+from audit.record import Actor, Event, Fields, Record
 from audit.report import State
+from audit.retention import day_of
+from audit.snapshot import open_snapshot
 from audit.store import Leaf
 from audit.verify import verify_log
+from benchmarks.audit_attack_base import DAY_NS, KEPT, Clock
 
 KINDS = ("step.done", "question.received", "answer.released")
 EVERYTHING = "seal,rotate,destroy,prune,reopen"
 _MOVE_EVERY = 40  # commits after which the WAL is moved: more often than in use, to be hit
 _OTHERS = 0.3  # of its steps are something else than appending
 _RECENT = 400  # records of its own that a writer remembers
+_DECADES = 20_000  # days
 
 
 def limits() -> Limits:
     """Sealing often, and patient: many processes share two cores."""
-    return Limits(seal_records=7, seal_seconds=1, busy_timeout_ms=120_000)
+    return Limits(seal_records=7, seal_seconds=1, busy_timeout_ms=120_000, rotate_days=0)
+
+
+def clock_of(folder: Path) -> Clock:
+    """The time of the log's newest record; some decades ago if there is no log yet."""
+    clock = Clock(_DECADES)
+    with suppress(AuditError, sqlite3.Error), open_snapshot(folder / "log.db") as connection:
+        rows = connection.execute("SELECT ts_utc FROM leaf ORDER BY seq DESC LIMIT 1").fetchall()
+        clock.go_on(sum((moment - clock.now()) / DAY_NS for (moment,) in rows))
+    return clock
 
 
 class Writer:
     """One process's use of the log: `threads` append while the first also does the rest."""
 
-    def __init__(self, chosen: argparse.Namespace) -> None:
-        self._chosen = chosen
+    def __init__(self, chosen: argparse.Namespace, clock: Clock) -> None:
+        self._chosen, self._clock = chosen, clock
         self._can = [word for word in chosen.can.split(",") if word]
         self._draw = random.Random(f"{chosen.name}/{chosen.seed}")
         self._out = os.open(chosen.acknowledged, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
@@ -147,14 +166,28 @@ class Writer:
         self._say("destroyed", seqs=[leaf.seq for leaf in leaves], keys=keys)
 
     def _prune(self) -> None:
-        leaves = self._some()
+        self._clock.go_on(self._draw.uniform(3, 9))
+        leaves = [leaf for leaf in self._some() if self._is_due(leaf)]
         if not leaves:
             return
         keys = [(self._log.payload_key(leaf) or b"").hex() for leaf in leaves]
         seqs = [leaf.seq for leaf in leaves]
         self._say("taking", seqs=seqs)
-        self._log.prune(seqs, Event("retention.pruned", Actor("service", self._chosen.name)))
+        fields: Fields = {"profiles": [str(each) for each in KEPT]}
+        self._log.prune(
+            seqs, Event("retention.pruned", Actor("service", self._chosen.name), fields)
+        )
         self._say("pruned", seqs=seqs, keys=keys)
+
+    def _is_due(self, leaf: Leaf) -> bool:
+        """Whether every record up to this one is past its period. Other writers may be days
+        ahead."""
+        database = self._chosen.home / "audit" / "log.db"
+        with open_snapshot(database) as connection:
+            ((newest,),) = connection.execute(
+                "SELECT max(ts_utc) FROM leaf WHERE seq <= ?", (leaf.seq,)
+            )
+        return last_day(KEPT, day_of(newest)) < day_of(self._clock.now())
 
     def _reopen(self) -> None:
         self._say("closing")
@@ -207,7 +240,10 @@ def troubles(home: Path, claims: Claims, since: int = 0) -> Iterator[str]:
     recovery, and closed again. `since`: claims on records below it were checked before."""
     folder = home / "audit"
     try:
-        with Log(folder, build="b", process="check", limits=limits()) as log:
+        with (
+            clock_of(folder).shown(),
+            Log(folder, build="b", process="check", limits=limits()) as log,
+        ):
             yield from _records(log, claims, since)
             yield from _ways(log, folder, claims)
             log.append(Event("step.done", Actor("service", "check"), {}, {"n": 0}))
@@ -297,7 +333,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     audit.log._COMMITS_PER_MOVE = _MOVE_EVERY
     began = time.monotonic()
-    Writer(chosen).run()
+    clock = clock_of(chosen.home / "audit")
+    with clock.shown():
+        Writer(chosen, clock).run()
     print(json.dumps({"seconds": round(time.monotonic() - began, 2)}), file=sys.stderr)
     return 0
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +61,8 @@ _STEMMERS = {
     "pt": "portuguese",
 }
 _RECENT = 16  # questions whose scores are kept for one commit
+_TRIES = 5  # looks at a view that another process throws away and fills anew just now
+_PAUSE = 0.01  # seconds between two of them
 
 
 def _schema() -> Any:
@@ -102,18 +105,26 @@ def _stemmer(name: str) -> Callable[[str], str]:
 
 
 class _Opened:
-    """One collection's index."""
+    """One collection's index, made if `new` and there is none.
 
-    def __init__(self, folder: Path) -> None:
+    Raises ValueError if there is none, or one with other fields.
+    """
+
+    def __init__(self, folder: Path, *, new: bool) -> None:
         self.schema = _schema()
         self._meta = folder / _META
-        with file_errors(folder):
-            self.index = tantivy.Index(self.schema, path=str(private_folder(folder)))
+        if new:
+            with file_errors(folder):
+                self.index = tantivy.Index(self.schema, path=str(private_folder(folder)))
+        else:
+            self.index = tantivy.Index.open(str(folder))
+            if self.index.schema != self.schema:
+                raise ValueError(f"{folder} has other fields than it should have")
         self.index.register_tokenizer("terms", _terms_analyzer())
         self._latest: tuple[bytes, Commit] | None = None
 
     def commit(self) -> Commit:
-        """The latest commit of any process."""
+        """The latest commit of any process. Raises FileNotFoundError, ValueError."""
         while True:
             written = self._meta.read_bytes()
             latest = self._latest
@@ -278,20 +289,37 @@ class TantivyStore:
         """The collection's index, None if nobody has written one: reading must not create it."""
         if collection not in self._opened and not (self._path(collection) / _META).exists():
             return None
-        return self._created(collection)
+        return self._created(collection, new=False)
 
-    def _created(self, collection: str) -> _Opened:
+    def _created(self, collection: str, *, new: bool = True) -> _Opened:
         with self._guard:
             if collection not in self._opened:
-                self._opened[collection] = _Opened(self._path(collection))
+                self._opened[collection] = _Opened(self._path(collection), new=new)
             return self._opened[collection]
 
     @contextmanager
     def _latest(self, collection: str) -> Iterator[Commit | None]:
         """The collection's latest commit, None if nobody has written one."""
         with self._mapped():
-            opened = self._open(collection)
-            yield None if opened is None else opened.commit()
+            yield self._commit(collection)
+
+    def _commit(self, collection: str) -> Commit | None:
+        """The latest commit. Files that are not there are no damage at first: another process may
+        have thrown the view away since it was opened here, and be about to fill it anew."""
+        for tries in range(_TRIES):
+            if tries:
+                time.sleep(_PAUSE)
+            try:
+                opened = self._open(collection)
+                return None if opened is None else opened.commit()
+            except FileNotFoundError:
+                pass
+            except ValueError:
+                if tries + 1 == _TRIES:
+                    raise
+            with self._guard:
+                self._opened.pop(collection, None)
+        return None
 
     @contextmanager
     def _mapped(self) -> Iterator[None]:

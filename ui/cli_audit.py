@@ -16,6 +16,7 @@ from ui.errors import UsageError
 if TYPE_CHECKING:
     from audit.report import Report
     from audit.review import Shown
+    from audit.view_data import Line
 
 app = typer.Typer(help="Read and verify the audit log.", no_args_is_help=True)
 
@@ -118,36 +119,67 @@ def list_records(
     ] = 50,
     json: Json = False,
 ) -> None:
-    """List records, the newest last. Payloads stay sealed."""
-    import dataclasses
+    """List records, the newest last, and check the log. Payloads stay sealed.
 
-    from audit import review
+    Every record is hashed, and the tree compared with the newest checkpoint.
+    """
+    from audit.view import look
+    from audit.view_data import Page, Trust, Wanted
     from ui import composition
 
     home = shared(context).home
     require_log(home)
+    wanted = Wanted(
+        type=type, since=_nanoseconds(since), until=_nanoseconds(until), request=request
+    )
     with composition.log(home) as log:
-        found = review.list(
-            log,
-            composition.actor_of(composition.terminal_asker()),
-            type=type,
-            since=since.replace(tzinfo=UTC) if since else None,
-            until=until.replace(tzinfo=UTC) if until else None,
-            request_id=request,
-            limit=limit,
-        )
+        actor = composition.actor_of(composition.terminal_asker())
+        found = look(log, actor, wanted, Page(limit=limit), records=True)
+    # Before the list, and not in it: what is wrong is to be seen where the output is piped on, too.
+    if found.checked.trust is not Trust.CHECKED:
+        terminal.complain(found.checked.told())
+    lines = found.lines[::-1]
     if json:
-        for entry in found:
-            terminal.say_json(dataclasses.asdict(entry))
-        return
+        for line in lines:
+            terminal.say_json(_line(line))
+    else:
+        _print_lines(lines)
+    if found.checked.trust is Trust.TAMPERED:
+        raise typer.Exit(7)
+
+
+def _nanoseconds(moment: datetime | None) -> int | None:
+    """Nanoseconds since 1970 of a moment in whole seconds, UTC."""
+    return None if moment is None else int(moment.replace(tzinfo=UTC).timestamp()) * 1_000_000_000
+
+
+def _line(line: Line) -> dict[str, object]:
+    """One record as `audit list --json` and `audit show --json` write it."""
+    return {
+        "seq": line.seq,
+        "event_id": line.event_id,
+        "type": line.type,
+        "ts_utc": line.ts_utc,
+        "time": line.time,
+        "actor_kind": line.person_kind,
+        "actor_id": line.person,
+        "session": line.session,
+        "request_id": line.request,
+        "fields": line.fields,
+        "payload": line.payload,
+        "leaf_hash": line.leaf_hash,
+    }
+
+
+def _print_lines(lines: Sequence[Line]) -> None:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for name in ("Number", "Time (UTC)", "Type", "Who", "Payload"):
         table.add_column(name, justify="right" if name == "Number" else "left")
-    for entry in found:
-        cells = (str(entry.seq), entry.time[:19], entry.type, entry.actor_id, entry.payload)
+    for line in lines:
+        cells = (str(line.seq), line.time[:19], line.type, line.person, line.payload)
         table.add_row(*(Text(terminal.visible(cell)) for cell in cells))
     terminal.out().print(table)
 

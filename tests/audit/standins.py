@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
+from audit.envelope import Moment
 from audit.keys import read_verifier_keys
 from audit.log import Limits, Log
 from audit.record import Actor, Event
@@ -15,6 +19,23 @@ from audit.report import Report
 from audit.verify import verify_log
 
 ANN = Actor(kind="person", id="ann", auth="local-user", groups=("local",), client="test")
+
+PRUNED = Event("retention.pruned", ANN, {"profiles": ["test=1d"]})
+"""The record of a pruning of what was written some `days_ago`."""
+
+
+@contextmanager
+def days_ago(days: float) -> Iterator[None]:
+    """Let what is recorded meanwhile be so many days old."""
+    now = Moment.now
+
+    def earlier(_: type[Moment]) -> Moment:
+        moment = now()
+        return Moment(moment.ts_utc - round(days * 86_400 * 10**9), moment.mono_ns)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Moment, "now", classmethod(earlier))
+        yield
 
 
 def open_test_log(home: Path, *, limits: Limits | None = None) -> Log:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from audit.record import Event
 from audit.report import Report, State
 from audit.verify import verify_log
 from benchmarks.audit_attack_base import Base, make_base
@@ -17,7 +16,7 @@ from benchmarks.audit_attack_views import HIDING, looked_at, may_say
 from benchmarks.audit_attackers import ATTACKS, CHANGES, REPAIRS, Scene
 from benchmarks.audit_attacks import REGISTERED, attempt, staged
 from benchmarks.audit_clean import judge, make_histories
-from tests.audit.standins import ANN, open_test_log, verify_home, written_log
+from tests.audit.standins import PRUNED, days_ago, open_test_log, verify_home, written_log
 
 _MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - a folder of the fixture's own is made in it
 _LOGS = 10
@@ -70,7 +69,8 @@ def _left(bases: Sequence[Base], place: Path, name: str) -> Report:
 
     def act(scene: Scene) -> Report:
         ATTACKS[name].work(scene)
-        return verify_log(scene.folder, scene.keys, [("anchor", scene.anchor[1].encode())])
+        anchor = [("anchor", scene.anchor[1].encode())]
+        return verify_log(scene.folder, scene.keys, anchor, kept_for=scene.kept_for)
 
     return staged(bases, 5, place, act)
 
@@ -102,10 +102,11 @@ def test_a_view_says_that_something_was_hidden(
 
 
 def test_a_pruning_is_signed_in_the_same_transaction(home: Path) -> None:
-    written_log(home)
+    with days_ago(9):
+        written_log(home)
     with open_test_log(home) as log:
         log.seal()
-        record = log.prune([2, 4], Event("retention.pruned", ANN))
+        record = log.prune([2, 4], PRUNED)
         newest = log.newest_checkpoint()
         assert newest is not None
         assert newest[0] == record.seq + 1

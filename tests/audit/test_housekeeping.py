@@ -15,7 +15,15 @@ from audit.errors_duties import ProtectedRecordError
 from audit.log import Limits, Log
 from audit.record import SYSTEM, Event
 from audit.report import State
-from tests.audit.standins import ANN, alter, open_test_log, question, verify_home
+from tests.audit.standins import (
+    ANN,
+    PRUNED,
+    alter,
+    days_ago,
+    open_test_log,
+    question,
+    verify_home,
+)
 
 _MIB = 1024 * 1024
 
@@ -93,10 +101,12 @@ def _filled(home: Path) -> Log:
 
 
 def test_pruned_records_leave_their_hashes_and_every_proof(home: Path) -> None:
-    with _filled(home) as log:
+    with days_ago(9):
+        filled = _filled(home)
+    with filled as log:
         old = log.seal().encode()
         hashes = {seq: log.node(0, seq) for seq in range(8)}
-        record = log.prune([2, 3, 5], Event("retention.pruned", ANN, {"profile": "test=1d"}))
+        record = log.prune([2, 3, 5], PRUNED)
         assert [leaf.seq for leaf in log.scan(0, 7)] == [0, 1, 4, 6, 7]
         assert {seq: log.node(0, seq) for seq in range(8)} == hashes
         assert [(leaf.seq, leaf.by_seq) for leaf in log.pruned()] == [
@@ -162,10 +172,10 @@ def test_rows_of_a_log_stay_as_they_are_after_pruning(home: Path) -> None:
 
 
 def test_a_log_of_an_earlier_version_gets_what_it_lacks(home: Path) -> None:
-    with open_test_log(home) as log:
+    with days_ago(9), open_test_log(home) as log:
         log.append_many([question(number) for number in range(3)])
     alter(home, "DROP TABLE pruned")
     with open_test_log(home) as log:
         assert log.pruned() == ()
-        log.prune([2], Event("retention.pruned", SYSTEM))
+        log.prune([2], PRUNED)
     assert verify_home(home).state is State.OK

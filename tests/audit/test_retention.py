@@ -210,6 +210,17 @@ def test_what_was_recorded_while_the_clock_was_back_is_not_pruned_early(
     assert set(hidden) <= set(look_ahead(log, ANN, KEEP, now=clock.reading()).prune)
 
 
+def test_a_last_record_with_the_clock_back_makes_nothing_older(log: Log, clock: Clock) -> None:
+    _asked(log, "r1")
+    _later(log, clock, 5)
+    clock.set_by = timedelta(days=-3650)
+    _later(log, clock, 0)
+    assert look_ahead(log, ANN, KEEP, now=clock.reading()).prune == ()
+    clock.set_by = timedelta()
+    plan = look_ahead(log, ANN, KEEP, now=clock.reading())
+    assert (plan.prune, plan.due_next) == ((), date(2020, 2, 1))
+
+
 def test_age_is_judged_from_what_is_sealed_and_anchored(log: Log, clock: Clock) -> None:
     old = _asked(log, "r1")
     size = _seal(log)

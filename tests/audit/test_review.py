@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -36,42 +35,6 @@ def _last(log: Log) -> dict[str, object]:
     value = json.loads(log.leaf(log.size() - 1).envelope)
     assert value["actor"]["id"] == "audrey"
     return {"event": value["type"], **value["fields"]}
-
-
-def test_listing_filters_and_is_recorded(home: Path) -> None:
-    with open_test_log(home) as log:
-        for number in range(4):
-            log.append(question(number))
-            log.append(Event("answer.released", ANN, {}, None, "s1", f"r{number}"))
-        found = review.list(log, _AUDITOR, type="question.received", limit=3)
-        assert [entry.fields["number"] for entry in found] == [1, 2, 3]
-        assert {(entry.actor_id, entry.payload) for entry in found} == {("ann", "sealed")}
-        assert _last(log) == {
-            "event": "log.searched",
-            "type": "question.received",
-            "found": 3,
-            "limit": 3,
-            "request_id": None,
-            "since": None,
-            "until": None,
-        }
-        family = review.list(log, _AUDITOR, type="answer.*")
-        assert {entry.type for entry in family} == {"answer.released"}
-        assert {entry.payload for entry in family} == {"none"}
-        request = review.list(log, _AUDITOR, request_id="r2")
-        assert [entry.type for entry in request] == ["question.received", "answer.released"]
-        assert review.list(log, _AUDITOR, limit=0) == ()
-
-
-def test_listing_by_time_is_half_open(home: Path) -> None:
-    with open_test_log(home) as log:
-        log.append(question())
-        now = datetime.now(UTC)
-        later = now + timedelta(hours=1)
-        assert len(review.list(log, _AUDITOR, until=later)) == 3
-        assert review.list(log, _AUDITOR, since=later) == ()
-        assert review.list(log, _AUDITOR, until=now - timedelta(hours=1)) == ()
-        assert len(review.list(log, _AUDITOR, since=now - timedelta(hours=1), until=later)) == 6
 
 
 def test_showing_decrypts_and_is_recorded(home: Path) -> None:
@@ -107,7 +70,6 @@ def test_nothing_is_shown_when_the_read_cannot_be_recorded(
 
             patched.setattr(log, "append", refuse)
             for read in (
-                lambda: review.list(log, _AUDITOR),
                 lambda: review.show(log, _AUDITOR, 2),
                 lambda: review.export(log, _AUDITOR, out),
                 lambda: review.verify(log, _AUDITOR),

@@ -23,9 +23,16 @@ from audit.record import Event
 from audit.report import Report, State
 from audit.store import LogStore
 from audit.verify import verify_log
-from tests.audit.standins import ANN, alter, copy_home, open_test_log, question, verify_home
-
-_PRUNE = Event("retention.pruned", ANN, {"profile": "test"})
+from tests.audit.standins import (
+    ANN,
+    PRUNED,
+    alter,
+    copy_home,
+    days_ago,
+    open_test_log,
+    question,
+    verify_home,
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +40,7 @@ def rotated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A log of two epochs, with some records pruned in the second. `old.key` is the first epoch's
     private key, which a thief kept; `anchored` holds one checkpoint of each epoch."""
     home = tmp_path_factory.mktemp("rotated") / "home"
-    with open_test_log(home) as log:
+    with days_ago(9), open_test_log(home) as log:
         folder = home / "audit" / "keys"
         (home / "anchored").mkdir()
         shutil.copy(private_path(folder, 1), home / "old.key")
@@ -42,7 +49,8 @@ def rotated(tmp_path_factory: pytest.TempPathFactory) -> Path:
         log.rotate_key()
         log.append_many([question(number) for number in range(5)])
         (home / "anchored" / "2.note").write_text(log.seal())
-        log.prune([3, 4, 5], _PRUNE)
+    with open_test_log(home) as log:
+        log.prune([3, 4, 5], PRUNED)
     return home
 
 
@@ -326,11 +334,12 @@ def test_a_log_without_a_first_record_of_its_own_is_tampering(home: Path) -> Non
 def long_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A log over several ranges, of which the second begins with a pruned record."""
     home = tmp_path_factory.mktemp("long") / "home"
-    with open_test_log(home, limits=Limits(seal_records=700)) as log:
+    with days_ago(9), open_test_log(home, limits=Limits(seal_records=700)) as log:
         for _ in range(19):
             log.append_many([question(number, payload=number % 50 == 0) for number in range(500)])
         log.seal()
-        log.prune(range(4090, 4100), _PRUNE)
+    with open_test_log(home) as log:
+        log.prune(range(4090, 4100), PRUNED)
     return home
 
 

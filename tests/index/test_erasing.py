@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,8 @@ from index import nearest
 from index.document import Scope
 from index.erasing import Doomed
 from index.errors import IndexFailure
+from index.lexical import TantivyStore
+from index.ports import TextRow
 from index.records import Operation
 from index.store import Index
 from tests.index.standins import LOCAL, new_document, small_index
@@ -19,6 +22,8 @@ from tests.index.standins import LOCAL, new_document, small_index
 SCOPE = Scope(frozenset({"default", "other"}))
 MARK = "marmalade"
 FILLER = " ".join(f"ordinary{number} words" for number in range(60))
+SAVED = 1_000  # rows after which Chroma writes a graph to its files for the first time
+SMALL = nearest.SMALL  # as it is shipped, below which a collection is kept in no store
 
 
 @pytest.fixture(params=[pytest.param("chroma", marks=pytest.mark.slow), "exact"])
@@ -35,6 +40,18 @@ def index(
 def put(index: Index, text: str, source: str, collection: str = "default", parent: str = "") -> str:
     made = new_document(f"{text} {FILLER}", source, collection=collection)
     return index.put(replace(made, parent=parent)).id
+
+
+def put_large(index: Index, text: str, source: str) -> str:
+    """A document that makes its collection's graph in Chroma one that has been saved.
+
+    Until then its files hold what the process's memory held before (chroma#7688); no collection
+    that the product keeps in Chroma is so small.
+    """
+    words = " ".join(f"staying{number}" for number in range(2_000))
+    made = new_document(f"{text} {words}", source, size=20)
+    assert len(made.chunks) > SAVED
+    return index.put(made).id
 
 
 def settle(index: Index) -> None:
@@ -56,12 +73,28 @@ def files_with(home: Path, word: str) -> list[str]:
     return [p.name for p in home.rglob("*") if p.is_file() and word.encode() in p.read_bytes()]
 
 
+def strays(home: Path) -> int:
+    """Bytes of the graphs' files that are of no row and not zero. `header.bin` begins with a
+    version, an offset, for how many rows there is room, how many there are, and a row's size
+    (`persistHeader` in chroma-core/hnswlib)."""
+    found = 0
+    headers = list(home.rglob("header.bin"))
+    assert headers
+    for header in headers:
+        _, _, _, rows, size = struct.unpack_from("<iQQQQ", header.read_bytes())
+        assert rows >= SAVED
+        for name, each in (("data_level0.bin", size), ("length.bin", 4)):
+            rest = header.with_name(name).read_bytes()[rows * each :]
+            found += len(rest) - rest.count(0)
+    return found
+
+
 def test_a_source_goes_with_its_versions_and_no_byte_of_it_is_left(
     index: Index, home: Path
 ) -> None:
     first = put(index, f"{MARK}one", f"{MARK}.txt")
     second = put(index, f"{MARK}two", f"{MARK}.txt")
-    stays = put(index, "pencil", "stays.txt")
+    stays = (put_large if index._views.with_chroma else put)(index, "pencil", "stays.txt")
     settle(index)
     erasing = index.erasing()
     doomed = erasing.find(f"{MARK}.txt")
@@ -76,6 +109,9 @@ def test_a_source_goes_with_its_versions_and_no_byte_of_it_is_left(
     assert gone(index, doomed) == {}
     assert files_with(home, MARK) == []
     assert files_with(home, first) == files_with(home, second) == []
+    if index._views.with_chroma:
+        assert strays(home) == 0
+        assert SMALL > 2 * SAVED  # whatever is kept in Chroma has been saved
     assert [each.id for each in index.all_documents(SCOPE)] == [stays]
     assert {hit.document.id for hit in index.search(f"{MARK}one pencil", SCOPE).hits} == {stays}
     assert index.verify() == []
@@ -162,8 +198,13 @@ def test_the_line_of_an_erased_document_names_no_file(index: Index) -> None:
     assert (line.operation, line.source) == (Operation.ERASE, "")
 
 
-def test_beside_a_server_that_goes_on_searching(home: Path) -> None:
-    """It finds the document no more from the commit on, and its own view follows."""
+def test_beside_a_server_that_goes_on_searching(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It finds the document no more from the commit on, and its own view follows. The collection
+    is too small for Chroma, which only one of the two could have."""
+    monkeypatch.setattr(nearest, "LARGE", 50_000)
+    monkeypatch.setattr(nearest, "SMALL", 25_000)
     with small_index(home, view="chroma") as server, small_index(home, view="chroma") as ours:
         put(ours, f"{MARK}one", "a.txt")
         stays = put(ours, "pencil", "b.txt")
@@ -187,7 +228,7 @@ def test_chroma_held_by_another_process_is_said_and_not_passed_over(
     monkeypatch.setattr(nearest, "SMALL", 1)
     with small_index(home, view="chroma") as server:
         put(server, f"{MARK}one", "a.txt")
-        put(server, "pencil", "b.txt")
+        put_large(server, "pencil", "b.txt")
         settle(server)
         with small_index(home, view="chroma") as ours:
             doomed = ours.erasing().find("a.txt")
@@ -199,3 +240,18 @@ def test_chroma_held_by_another_process_is_said_and_not_passed_over(
         assert ours.erasing().clear({"default"}) == ()
         assert not any(ours.erasing().remains(doomed.ids, doomed.chunks).values())
         assert files_with(home, MARK) == []
+        assert strays(home) == 0
+
+
+def test_a_reader_goes_on_while_a_view_is_thrown_away_and_filled_anew(tmp_path: Path) -> None:
+    rows = [TextRow("c1", "d1", "a pencil", "a.txt")]
+    writer, reader = TantivyStore(tmp_path), TantivyStore(tmp_path)
+    writer.apply("a", [], rows, 1)
+    assert [each.chunk for each in reader.search("a", "pencil", 5)] == ["c1"]
+    writer.drop("a")  # as another process does; the reader has had it open
+    assert reader.search("a", "pencil", 5) == []
+    assert reader.generation("a") == reader.count("a") == 0
+    assert not list(tmp_path.rglob("meta.json"))  # reading makes nothing
+    writer.apply("a", [], rows, 2)
+    assert [each.chunk for each in reader.search("a", "pencil", 5)] == ["c1"]
+    assert reader.generation("a") == 2

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from audit import review
+from audit.store import Filter
+from audit.view_envelope import fields_of
 from tests.ui.serving import READER, Served, served
 from tests.ui.standins import MemoryLog, ScriptedAssistant
 from tests.ui.visiting import opened
@@ -86,17 +87,16 @@ def test_whoever_leaves_ends_the_real_model(
         visit = opened(browser, running)
         visit.ask("How long is the file of a complaint kept?")
         expect(visit.page.locator("#cl-live .now")).to_have_text("Writing", timeout=120_000)
-        asker = composition.actor_of(READER)
-        while not review.list(log, asker, type="model.called"):
+        while not log.leaves(Filter(type="model.called")):
             visit.page.wait_for_timeout(50)
         leave(visit.page, running.url)
-        while not (ended := review.list(log, asker, type="answer.failed")):
+        while not (ended := log.leaves(Filter(type="answer.failed"))):
             time.sleep(0.05)
-        assert ended[0].fields["code"] == "CANCELLED"
-        (model,) = review.list(log, asker, type="model.finished")
-        print(leave.__name__, model.fields)
-        assert model.fields["outcome"] == "cancelled"
-        assert not review.list(log, asker, type="answer.released")
+        assert fields_of(ended[0].envelope)["code"] == "CANCELLED"
+        (model,) = log.leaves(Filter(type="model.finished"))
+        print(leave.__name__, fields_of(model.envelope))
+        assert fields_of(model.envelope)["outcome"] == "cancelled"
+        assert not log.leaves(Filter(type="answer.released"))
         visit.page.context.close()
 
 

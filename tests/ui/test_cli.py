@@ -16,6 +16,8 @@ import pytest
 
 from assistant.answer import Cost
 from assistant.errors import ModelAltered, ModelBusy
+from audit.store import Filter
+from audit.view_envelope import fields_of
 from tests.ui.standins import (
     ANSWERED,
     CONFLICTING,
@@ -322,13 +324,9 @@ def test_a_defect_is_recorded(monkeypatch: pytest.MonkeyPatch, home: Path) -> No
         pass
     put(monkeypatch, BrokenAssistant(ZeroDivisionError("secret")))
     assert run(["--home", str(home), "ask", "q"]) == 1
-    from audit import review
-
     with composition.log(home) as log:
-        (entry,) = review.list(
-            log, composition.actor_of(composition.terminal_asker()), type="command.failed"
-        )
-    assert entry.fields == {"command": "ask", "error": "ZeroDivisionError"}
+        (leaf,) = log.leaves(Filter(type="command.failed"))
+    assert fields_of(leaf.envelope) == {"command": "ask", "error": "ZeroDivisionError"}
 
 
 def test_a_refusal_before_anything_could_start_is_recorded(
@@ -338,13 +336,9 @@ def test_a_refusal_before_anything_could_start_is_recorded(
         pass
     put(monkeypatch, BrokenAssistant(ModelAltered(Path("m.gguf"), "a" * 64, "b" * 64)))
     assert run(["--home", str(home), "ask", "q"]) == 3
-    from audit import review
-
     with composition.log(home) as log:
-        (entry,) = review.list(
-            log, composition.actor_of(composition.terminal_asker()), type="command.refused"
-        )
-    assert entry.fields == {"command": "ask", "error": "ModelAltered"}
+        (leaf,) = log.leaves(Filter(type="command.refused"))
+    assert fields_of(leaf.envelope) == {"command": "ask", "error": "ModelAltered"}
 
 
 def test_interrupting_ends_with_130(

@@ -86,6 +86,65 @@ def test_list_keeps_payloads_sealed_and_show_opens_one(
     assert run([*home, "audit", "show", "4711"]) == 2
 
 
+_KEYS = (
+    *("seq", "event_id", "type", "ts_utc", "time", "actor_kind", "actor_id", "session"),
+    *("request_id", "fields", "payload", "leaf_hash"),
+)
+
+
+def test_list_chooses_the_newest_and_says_the_same_as_show(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = ["--home", str(recorded), "audit"]
+    assert run([*home, "list", "--type", "question.*", "-n", "2", "--json"]) == 0
+    said = capsys.readouterr()
+    entries = [json.loads(line) for line in said.out.splitlines()]
+    assert said.err == ""
+    assert [entry["fields"]["n"] for entry in entries] == [1, 2]
+    assert run([*home, "show", str(entries[0]["seq"]), "--json"]) == 0
+    assert json.loads(out(capsys))["record"] == entries[0]
+    assert tuple(entries[0]) == _KEYS
+    assert entries[0]["actor_kind"] == "person"
+    for arguments in (["--until", "2020-01-01"], ["--since", "2999-01-01"], ["--request", "r"]):
+        assert run([*home, "list", *arguments, "--json"]) == 0
+        assert out(capsys) == ""
+    since = entries[1]["time"][:19]
+    assert run([*home, "list", "--type", "question.*", "--since", since, "--json"]) == 0
+    assert json.loads(out(capsys).splitlines()[-1]) == entries[1]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "by"),
+    [
+        ("type", "step.done", ["--type", "question.received"]),
+        ("request_id", "r7", ["--request", "r1"]),
+        ("ts_utc", "1", ["--since", "2020-01-01", "--type", "question.received"]),
+    ],
+)
+def test_a_record_hidden_by_an_altered_column_is_listed_and_told(
+    recorded: Path, capsys: pytest.CaptureFixture[str], column: str, value: str, by: list[str]
+) -> None:
+    # What CVE-2023-31437 did to another log.
+    home = ["--home", str(recorded), "audit"]
+    assert run([*home, "list", *by, "--json"]) == 0
+    entries = [json.loads(line) for line in out(capsys).splitlines()]
+    connection = sqlite3.connect(recorded / "audit" / "log.db")
+    guards = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+    guards = guards.fetchall()
+    for guard, _ in guards:
+        connection.execute(f'DROP TRIGGER "{guard}"')
+    row = (value, entries[1]["seq"])
+    connection.execute(f"UPDATE leaf SET {column} = ? WHERE seq = ?", row)  # noqa: S608 - constant
+    for _, sql in guards:
+        connection.execute(sql)
+    connection.commit()
+    connection.close()
+    assert run([*home, "list", *by, "--json"]) == 7
+    said = capsys.readouterr()
+    assert [json.loads(line) for line in said.out.splitlines()] == entries
+    assert f"TAMPERED: the row of record {entries[1]['seq']} says another {column}" in said.err
+
+
 def test_export_writes_a_new_file_once(
     recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
