@@ -19,7 +19,7 @@ from pathlib import Path
 
 from audit.checkpoint import MAX_NOTE_BYTES, VerifierKey, origin_of
 from audit.closed import closed_problem, read_closed
-from audit.errors import LogCorruptError, LogUnreadableError
+from audit.errors import LogCorruptError, LogMissingError, LogUnreadableError
 from audit.findings import Findings
 from audit.periods import Profile
 from audit.report import Report, State
@@ -143,6 +143,10 @@ def _attempt(wanted: _Wanted) -> Report:
     )
 
 
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,))
+
+
 def _has_journal(database: Path) -> bool:
     """Whether SQLite would roll something back when it opens the file for writing. A log is in WAL
     mode before anything is in it, so no crash leaves a journal: somebody put it there."""
@@ -168,6 +172,9 @@ def _read_rows(
     findings: Findings,
 ) -> _Rows | None:
     """Go through the whole database; None if its tables are not the log's."""
+    if not wanted.keys and not wanted.given and _is_empty(connection):
+        # A first opening that a crash cut short: nothing was recorded, no key was published.
+        raise LogMissingError(wanted.folder)
     if not check_schema(connection, findings):
         return None
     row = connection.execute("SELECT value FROM meta WHERE key = 'log_id'").fetchone()

@@ -415,3 +415,13 @@ def test_every_failure_is_one_of_ours(copy: Path) -> None:
             assert verify_home(copy).state is State.TAMPERED
         except AuditError as error:
             assert len(str(error).splitlines()) == 1
+
+
+def test_a_first_opening_cut_short_is_no_log_yet_and_an_emptied_one_is(home: Path) -> None:
+    database = home / "audit" / "log.db"
+    database.parent.mkdir(parents=True)
+    sqlite3.connect(database).execute("PRAGMA journal_mode=WAL").connection.close()
+    with pytest.raises(LogMissingError):
+        verify_log(database.parent, ())
+    key = VerifierKey("cloister.invalid/log/x", bytes(32))
+    assert verify_log(database.parent, [key]).state is State.TAMPERED
