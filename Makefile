@@ -42,11 +42,11 @@ arrows: dev ## import-linter: who may import whom
 	@$(BIN)/lint-imports --no-cache
 
 quick: dev ## the tests that need no model, browser or crowd of processes
-	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -m "not slow" -n 3 --dist loadfile
 
 test: dev ## every test (installs Chromium from Debian's packages if it is missing)
 	@$(PYTHON) .ci/bootstrap browser
-	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -m "not slow" -n 3 --dist loadfile
 	@$(BIN)/python -m pytest -m slow
 
 samples: dev ## build samples/documents from samples/sources again
