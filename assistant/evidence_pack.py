@@ -32,10 +32,9 @@ from assistant.pack_contents import Place
 from assistant.pack_pages import Kept, Shelf
 from assistant.pack_records import Packed, Request, Sealing
 from audit import handover
-from audit.canonical import canonical
+from audit.canonical import canonical, read_exact
 from audit.errors import ExportExistsError, ExportFailedError
 from audit.errors_duties import VerifierIncompleteError
-from audit.exact import read_exact
 from audit.ports import AuditLog
 from audit.record import Actor, Event, Fields
 from index.effective import today

@@ -30,9 +30,9 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from assistant.pack_files import PackFiles, digest_of, walked
 from assistant.pack_told import Told, clean, untrue
+from audit.canonical import read_exact
 from audit.checkpoint import VerifierKey, open_checkpoint, open_text, parse_verifier_key
 from audit.errors import AuditError
-from audit.exact import read_exact
 from audit.merkle import leaf_hash, verify_consistency, verify_inclusion
 from audit.proof import verify_proof
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from assistant.pack_told import clean
-from audit.exact import read_exact
+from audit.canonical import read_exact
 
 _MOST = 1 << 30  # bytes of one file that is read whole
 _PIECE = 1 << 20

@@ -9,13 +9,15 @@ because their shortest form is where implementations differ.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring
 
 from audit.errors import CanonicalError
 
 MAX_INTEGER = 2**53 - 1
-_MOST_DIGITS = 17  # of a number in range, with its sign
+_SAFE_DIGITS = 15  # so many digits and a sign are within MAX_INTEGER
+_ABOVE_SURROGATES = re.compile("[\ue000-\U0010ffff]")
 
 
 def canonical(value: object) -> bytes:
@@ -33,40 +35,66 @@ def canonical(value: object) -> bytes:
     return "".join(parts).encode("utf-8")
 
 
+def read_exact(stored: bytes) -> dict[str, object]:
+    """The JSON object that `stored` is the canonical form of. Raises ValueError for all else."""
+    text = stored.decode("utf-8")
+    try:
+        value, _ = _decode(text)
+        # What follows the object, a name given twice and white space all show in the comparison.
+        same = _encode(value) == text
+        if not same or not _orders_alike(text):
+            same = canonical(value) == stored
+    except (RecursionError, CanonicalError) as error:
+        raise ValueError("it has no canonical form") from error
+    if not same or not isinstance(value, dict):
+        raise ValueError("it is not a JSON object in canonical form")
+    return value
+
+
 def _by_standard_encoder(value: object) -> bytes | None:
     """What the standard library's encoder makes of `value`, where that is the canonical form.
 
-    It is for ASCII text (where names sort alike by characters and by UTF-16 units) of dicts with
-    string keys, lists, strings, integers in range, booleans and null: reading it again gives an
-    equal value then, and meets no float. Anything else is left to the writer below, which also
-    says what is wrong with it. About four times as fast.
+    It is for dicts with string keys, lists, strings, integers in range, booleans and null: reading
+    it again gives an equal value then, and meets no float. Anything else is left to the writer
+    below, which also says what is wrong with it. About four times as fast.
     """
     try:
-        text = _ENCODER.encode(value)
-        if text.isascii() and _DECODER.decode(text) == value:
-            return text.encode("ascii")
+        text = _encode(value)
+        if _orders_alike(text) and _DECODER.decode(text) == value:
+            return text.encode("utf-8")
     except (TypeError, ValueError, RecursionError):
         pass
     return None
 
 
+def _orders_alike(text: str) -> bool:
+    """Whether names in it sort alike by code points, as the standard library's encoder does, and
+    by UTF-16 code units, as RFC 8785 does: where no character is above the surrogates."""
+    return text.isascii() or _ABOVE_SURROGATES.search(text) is None
+
+
 def _no_number(text: str) -> object:
-    raise ValueError(text)
+    raise ValueError(f"{text} is no whole number")
 
 
 def _small_integer(text: str) -> int:
-    number = int(text) if len(text) <= _MOST_DIGITS else MAX_INTEGER + 1
-    if not -MAX_INTEGER <= number <= MAX_INTEGER:
-        raise ValueError(text)
+    number = int(text)  # raises ValueError beyond the interpreter's limit of digits
+    if len(text) > _SAFE_DIGITS and not -MAX_INTEGER <= number <= MAX_INTEGER:
+        raise ValueError("an integer beyond 2^53-1")
     return number
 
 
 _ENCODER = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+    ensure_ascii=False,
+    check_circular=False,  # what refers to itself ends in a RecursionError all the same
+    allow_nan=False,
+    sort_keys=True,
+    separators=(",", ":"),
 )
 _DECODER = json.JSONDecoder(
     parse_float=_no_number, parse_constant=_no_number, parse_int=_small_integer
 )
+_decode, _encode = _DECODER.raw_decode, _ENCODER.encode
 
 
 def _write(value: object, where: str, parts: list[str]) -> None:

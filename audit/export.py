@@ -19,10 +19,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from audit.canonical import read_exact
 from audit.checkpoint import Checkpoint, VerifierKey, open_checkpoint, origin_of
 from audit.envelope import SCHEMA
 from audit.errors import ExportRefusedError, LogUnreadableError
-from audit.exact import read_exact
 from audit.merkle import NodeReader, inclusion_proof, leaf_hash, verify_inclusion
 from audit.snapshot import open_regular
 

@@ -11,15 +11,16 @@ _MAX_CHARACTERS = 300  # of one finding: what it quotes comes from the log
 
 @dataclass(slots=True)
 class Findings:
-    """Findings in the order in which they were made; after MAX_FINDINGS they are only counted."""
+    """Findings in the order in which they were made; after `most` they are only counted."""
 
     texts: list[str] = field(default_factory=list)
     count: int = 0
+    most: int = MAX_FINDINGS
 
     def add(self, text: str) -> None:
         """Add one, cut to a readable length."""
         self.count += 1
-        if len(self.texts) < MAX_FINDINGS:
+        if len(self.texts) < self.most:
             self.texts.append(text[:_MAX_CHARACTERS])
 
     def extend(self, texts: Iterable[str], count: int) -> None:

@@ -6,6 +6,7 @@ Each of these is itself a record, and none of them changes what an earlier check
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,7 @@ class LogKeeper(LogReader):
     _committer: Committer
     _limits: Limits
 
+    @abstractmethod
     def _commit(
         self,
         events: Sequence[Event],
@@ -43,18 +45,19 @@ class LogKeeper(LogReader):
         also: Callable[[Sequence[Record], Frontier], None] | None = None,
         writer: Writer | None = None,
     ) -> list[Record]:
-        raise NotImplementedError
+        """Have events committed; `also` runs in the transaction (see `audit.commit.Ticket`)."""
 
+    @abstractmethod
     def _publish(self, note: str) -> None:
-        raise NotImplementedError
+        """Put a fresh checkpoint where it belongs."""
 
+    @abstractmethod
     def append_many(self, events: Sequence[Event], writer: Writer | None = None) -> list[Record]:
         """See `audit.log.Log`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def seal(self) -> str:
         """See `audit.log.Log`."""
-        raise NotImplementedError
 
     @property
     def origin(self) -> str:

@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from audit.canonical import read_exact
 from audit.checkpoint import (
     MAX_NOTE_BYTES,
     Checkpoint,
@@ -34,7 +35,6 @@ from audit.checkpoint import (
 )
 from audit.envelope import MAX_ENVELOPE_BYTES, SCHEMA
 from audit.errors import ProofError
-from audit.exact import read_exact
 from audit.merkle import MAX_SIZE, inclusion_proof, leaf_hash, verify_inclusion
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ record first. Hold `reading` over several reads that must agree.
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
 from audit.envelope import parse_envelope
@@ -16,14 +17,15 @@ from audit.payload import open_payload
 from audit.store import Filter, Leaf, LogStore, PrunedLeaf
 
 
-class LogReader:
+class LogReader(ABC):
     """The reading half of `audit.log.Log`. Every method raises AuditError."""
 
     _parts: Parts
     reading: threading.RLock
 
+    @abstractmethod
     def _require_open(self) -> None:
-        raise NotImplementedError
+        """Raise LogClosedError unless the log is open in this process."""
 
     @property
     def _table(self) -> LogStore:

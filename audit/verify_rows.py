@@ -12,8 +12,8 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from audit.canonical import read_exact
 from audit.envelope import MAX_ENVELOPE_BYTES, NO_PREVIOUS_LEAF, SCHEMA, format_time
-from audit.exact import read_exact
 from audit.findings import Findings
 from audit.merkle import HASH_BYTES
 

@@ -19,6 +19,7 @@ from typing import Protocol
 from audit.checkpoint import Checkpoint, VerifierKey, open_checkpoint
 from audit.envelope import NO_PREVIOUS_LEAF
 from audit.errors import CheckpointError
+from audit.findings import Findings
 from audit.merkle import Frontier, leaf_hash, node_hash
 from audit.store import Leaf, PrunedLeaf
 from audit.view_data import Checked, Trust
@@ -31,19 +32,6 @@ class Collector(Protocol):
     """What is told of each record, in order; `digest` is its leaf hash as computed."""
 
     def take(self, head: Head, envelope: bytes, digest: bytes) -> None: ...
-
-
-@dataclass(slots=True)
-class Findings:
-    """Contradictions, the first few in words."""
-
-    texts: list[str] = field(default_factory=list)
-    count: int = 0
-
-    def add(self, text: str) -> None:
-        self.count += 1
-        if len(self.texts) < MOST_FINDINGS:
-            self.texts.append(text)
 
 
 @dataclass(slots=True)
@@ -95,7 +83,7 @@ def walk(
 ) -> Checked:
     """Go through all records of a log of `size` once; tell the collector of each, return what is
     wrong. `own` are checkpoints (name, signed note) of the log, `given` those from elsewhere."""
-    findings = Findings()
+    findings = Findings(most=MOST_FINDINGS)
     opened = _opened((*own, *given), keys, findings)
     tree = _Tree(frozenset(each.size for _, each in opened))
     removed = _Removed(pruned)

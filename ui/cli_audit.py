@@ -12,6 +12,7 @@ import typer
 from ui import terminal
 from ui.context import shared
 from ui.errors import UsageError
+from ui.options import Json
 
 if TYPE_CHECKING:
     from audit.report import Report
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Read and verify the audit log.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="JSON to stdout, nothing else.")]
 DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
 
 

@@ -11,6 +11,7 @@ import typer
 from ui import terminal
 from ui.context import shared
 from ui.errors import UsageError
+from ui.options import Json
 
 if TYPE_CHECKING:
     from audit.ports import AuditLog
@@ -32,7 +33,6 @@ Dismiss = Annotated[
 Clear = Annotated[
     bool, typer.Option("--clear", help="Open no payloads: only what is cited or was read.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="JSON to stdout, nothing else.")]
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
 _VERSION = re.compile(r"(.+)@([0-9]{1,9})")
 

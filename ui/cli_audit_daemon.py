@@ -13,6 +13,7 @@ import typer
 from ui import terminal
 from ui.context import shared
 from ui.errors import UsageError
+from ui.options import Json
 
 if TYPE_CHECKING:
     from audit.daemon import Grant
@@ -91,7 +92,7 @@ def _user_id(account: str) -> int:
 
 def rotate_key(
     context: typer.Context,
-    json: Annotated[bool, typer.Option("--json", help="JSON to stdout, nothing else.")] = False,
+    json: Json = False,
 ) -> None:
     """Begin a new signing key, vouched for by the one before, which is destroyed.
 

@@ -12,6 +12,7 @@ import typer
 from ui import terminal
 from ui.context import shared
 from ui.errors import UsageError
+from ui.options import Json
 
 if TYPE_CHECKING:
     from audit.export import ExportSummary
@@ -61,7 +62,7 @@ def export(
     until: Annotated[
         datetime | None, typer.Option("--until", formats=DATES, help="Before this moment (UTC).")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="JSON to stdout, nothing else.")] = False,
+    json: Json = False,
 ) -> None:
     """Write records with their proofs to a file that can be verified anywhere."""
     from ui.cli_audit import require_log

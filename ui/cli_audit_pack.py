@@ -11,6 +11,7 @@ import typer
 from ui import terminal
 from ui.context import shared
 from ui.errors import UsageError
+from ui.options import Json
 
 if TYPE_CHECKING:
     from assistant.evidence_pack import Made
@@ -45,7 +46,6 @@ Key = Annotated[
         "--key", metavar="PUB", help="With --verify: a public key from elsewhere; a file or text."
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="JSON to stdout, nothing else.")]
 
 
 def register(app: typer.Typer) -> None:

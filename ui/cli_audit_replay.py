@@ -9,6 +9,7 @@ import typer
 from ui import terminal
 from ui.context import shared
 from ui.failures import REPLAY_DIFFERS
+from ui.options import Json
 
 if TYPE_CHECKING:
     from assistant.replay_tasks import Verified
@@ -32,7 +33,7 @@ def replay(
         bool,
         typer.Option("--remote", help="Ask the larger model's server again too, if it was asked."),
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="JSON to stdout, nothing else.")] = False,
+    json: Json = False,
 ) -> None:
     """Make a recorded answer again and compare it with its record.
 

@@ -12,6 +12,7 @@ import typer
 from ui import terminal
 from ui.context import shared
 from ui.errors import UsageError
+from ui.options import Json
 
 if TYPE_CHECKING:
     from audit.held import ShownHold
@@ -27,7 +28,6 @@ hold_app = typer.Typer(
 retain_app = typer.Typer(help="Retention: prune what is past its period.", no_args_is_help=True)
 
 DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
-Json = Annotated[bool, typer.Option("--json", help="JSON to stdout, nothing else.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask first.")]
 HoldId = Annotated[str, typer.Argument(metavar="HOLD", help="Its id, as `hold list` shows it.")]
 Keep = Annotated[

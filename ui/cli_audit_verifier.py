@@ -9,8 +9,7 @@ import typer
 
 from ui import terminal
 from ui.context import shared
-
-Json = Annotated[bool, typer.Option("--json", help="JSON to stdout, nothing else.")]
+from ui.options import Json
 
 
 def register(app: typer.Typer) -> None:

@@ -11,6 +11,7 @@ import typer
 from ui import terminal
 from ui.context import shared
 from ui.errors import UsageError
+from ui.options import Json
 
 if TYPE_CHECKING:
     from audit.ports import AuditLog
@@ -64,7 +65,6 @@ Notes = Annotated[
         "--checkpoint", metavar="FILE", help="A checkpoint kept elsewhere; may be repeated."
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="JSON to stdout, nothing else.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -12,6 +12,7 @@ import typer
 from ui import terminal
 from ui.context import shared
 from ui.errors import UsageError
+from ui.options import Json
 
 if TYPE_CHECKING:
     from ui.erasing import Outcome, Parts, Plan
@@ -59,7 +60,7 @@ def erase(
         bool, typer.Option("--resume", help="Finish erasures that were cut short.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before erasing.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="JSON to stdout, nothing else.")] = False,
+    json: Json = False,
 ) -> None:
     """Erase a document, a person's text or a record's everywhere, and certify it."""
     from ui import erasing
